@@ -1,0 +1,226 @@
+//! What a client asks for, in one line: the grammar of PROTOCOL.md.
+//!
+//! ```abnf
+//! line    = (private / all / list / help / quit / "") EOL
+//! private = "@" name SP text
+//! all     = "all" SP text              ; keywords in any ASCII case
+//! list    = "list" [SP prefix] *SP
+//! help    = "help" *SP
+//! quit    = "quit" *SP
+//! text    = 1*any                      ; verbatim; only SP and TAB is a format error
+//! ```
+//!
+//! The grammar works on bytes, where every delimiter is ASCII, and looks at a byte's being UTF-8
+//! once, in the part that holds it.
+
+use std::fmt;
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag_no_case, take_till, take_till1, take_while};
+use nom::character::complete::char;
+use nom::combinator::{all_consuming, eof, map, opt, rest, value};
+use nom::sequence::{delimited, preceded, separated_pair, terminated};
+use nom::{IResult, Parser};
+
+/// A line that makes sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// `@to text`: to one person.
+    Private {
+        /// The name as it was typed.
+        to: &'a str,
+        /// The message, verbatim.
+        text: &'a str,
+    },
+    /// `all text`: to everyone.
+    All {
+        /// The message, verbatim.
+        text: &'a str,
+    },
+    /// `list` or `list prefix`: who is here.
+    List {
+        /// Only names that begin so; empty for everyone.
+        prefix: &'a str,
+    },
+    /// `help`.
+    Help,
+    /// `quit`.
+    Quit,
+    /// A line with nothing in it.
+    Empty,
+}
+
+/// A line that makes no sense, and which sense it nearly made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed<'a> {
+    /// It is not UTF-8.
+    NotUtf8,
+    /// It begins with `@`, but there is no name, or nothing to say to it.
+    Private,
+    /// It is `all` with nothing to say.
+    All,
+    /// It is none of the commands.
+    Unknown(&'a str),
+}
+
+type Parsed<'a> = Result<Command<'a>, Malformed<'a>>;
+
+impl<'a> Command<'a> {
+    /// Parses one line without its terminator.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], which the client is told in a notice.
+    pub fn parse(line: &'a [u8]) -> Result<Self, Malformed<'a>> {
+        match alt((private, all, list, help, quit, empty, unknown)).parse(line) {
+            Ok((_, parsed)) => parsed,
+            Err(_) => Err(Malformed::NotUtf8),
+        }
+    }
+}
+
+impl fmt::Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Private { to, text } => write!(f, "@{to} {text}"),
+            Self::All { text } => write!(f, "all {text}"),
+            Self::List { prefix: "" } => f.write_str("list"),
+            Self::List { prefix } => write!(f, "list {prefix}"),
+            Self::Help => f.write_str("help"),
+            Self::Quit => f.write_str("quit"),
+            Self::Empty => Ok(()),
+        }
+    }
+}
+
+fn private(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
+    let addressed = map(separated_pair(take_till1(is_space), char(' '), rest), |(to, text)| {
+        let (to, text) = (utf8(to)?, utf8(text)?);
+        if is_blank(text) { Err(Malformed::Private) } else { Ok(Command::Private { to, text }) }
+    });
+    let incomplete = map(rest, |line| utf8(line).and(Err(Malformed::Private)));
+    preceded(char('@'), alt((addressed, incomplete))).parse(line)
+}
+
+fn all(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
+    let said = map(preceded(char(' '), rest), |text| {
+        let text = utf8(text)?;
+        if is_blank(text) { Err(Malformed::All) } else { Ok(Command::All { text }) }
+    });
+    preceded(tag_no_case("all"), alt((said, value(Err(Malformed::All), eof)))).parse(line)
+}
+
+fn list(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
+    let prefix = delimited(char(' '), take_till(is_space), spaces);
+    map(all_consuming(preceded(tag_no_case("list"), opt(prefix))), |prefix| {
+        Ok(Command::List { prefix: utf8(prefix.unwrap_or_default())? })
+    })
+    .parse(line)
+}
+
+fn help(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
+    value(Ok(Command::Help), all_consuming(terminated(tag_no_case("help"), spaces))).parse(line)
+}
+
+fn quit(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
+    value(Ok(Command::Quit), all_consuming(terminated(tag_no_case("quit"), spaces))).parse(line)
+}
+
+fn empty(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
+    value(Ok(Command::Empty), eof).parse(line)
+}
+
+fn unknown(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
+    map(rest, |line| Err(Malformed::Unknown(utf8(line)?))).parse(line)
+}
+
+fn spaces(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    take_while(is_space).parse(input)
+}
+
+fn is_space(byte: u8) -> bool {
+    byte == b' '
+}
+
+fn is_blank(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' ' | b'\t'))
+}
+
+fn utf8<'a>(bytes: &'a [u8]) -> Result<&'a str, Malformed<'a>> {
+    std::str::from_utf8(bytes).map_err(|_| Malformed::NotUtf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command<'_>, Malformed<'_>> {
+        Command::parse(line.as_bytes())
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        assert_eq!(
+            parse("@Bob hi  there "),
+            Ok(Command::Private { to: "Bob", text: "hi  there " })
+        );
+        assert_eq!(parse("all  two spaces"), Ok(Command::All { text: " two spaces" }));
+        assert_eq!(parse("ALL שלום"), Ok(Command::All { text: "שלום" }));
+        assert_eq!(parse("list"), Ok(Command::List { prefix: "" }));
+        assert_eq!(parse("List   "), Ok(Command::List { prefix: "" }));
+        assert_eq!(parse("list al "), Ok(Command::List { prefix: "al" }));
+        assert_eq!(parse("help "), Ok(Command::Help));
+        assert_eq!(parse("QUIT"), Ok(Command::Quit));
+        assert_eq!(parse(""), Ok(Command::Empty));
+    }
+
+    #[test]
+    fn what_is_nearly_a_command_is_told_so() {
+        for line in ["@", "@Bob", "@Bob ", "@Bob \t ", "@ hi", "@@", "@Bob\thi"] {
+            assert_eq!(parse(line), Err(Malformed::Private), "{line:?}");
+        }
+        for line in ["all", "all ", "ALL \t"] {
+            assert_eq!(parse(line), Err(Malformed::All), "{line:?}");
+        }
+        for line in
+            ["allegory", "listing", "list a b", "helpme", "quit now", " all hi", "hello", " "]
+        {
+            assert_eq!(parse(line), Err(Malformed::Unknown(line)), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_refused_wherever_they_stand() {
+        for line in ["@B\u{0}ob hi", "@Bob h\u{0}", "all \u{0}", "list \u{0}", "\u{0}", "@\u{0}"] {
+            let line: Vec<u8> = line.bytes().map(|b| if b == 0 { 0xff } else { b }).collect();
+            assert_eq!(Command::parse(&line), Err(Malformed::NotUtf8), "{line:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_parses_back(to in "[^ \n]{1,12}", text in "[^ \t\n][^\n]{0,40}") {
+            let commands = [
+                Command::Private { to: &to, text: &text },
+                Command::All { text: &text },
+                Command::List { prefix: &to },
+                Command::List { prefix: "" },
+                Command::Help,
+                Command::Quit,
+                Command::Empty,
+            ];
+            for command in commands {
+                let line = command.to_string();
+                prop_assert_eq!(parse(&line), Ok(command));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(line in prop::collection::vec(any::<u8>(), 0..64)) {
+            let utf8 = std::str::from_utf8(&line).is_ok();
+            prop_assert_eq!(Command::parse(&line) != Err(Malformed::NotUtf8), utf8);
+        }
+    }
+}

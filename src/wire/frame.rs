@@ -1,0 +1,172 @@
+//! Framing: a stream of bytes becomes lines.
+
+use memchr::memchr;
+
+/// The byte-order mark that some shells put before what they pipe, in UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// The first byte of a TLS record that holds a handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// What stands at the front of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// A line without its terminator.
+    Line(&'a [u8]),
+    /// A line over the limit. It is told once and dropped up to its newline.
+    TooLong,
+    /// A TLS handshake. It need not hold a newline, so it is told at its first byte.
+    Tls,
+}
+
+/// Finds the frames of one stream. It keeps no bytes: what is not yet a frame stays with the
+/// caller, who offers it again with more behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framer {
+    /// Nothing was framed yet.
+    #[default]
+    Start,
+    /// At the start of a line.
+    Line,
+    /// Within a line that was too long.
+    Skipping,
+}
+
+impl Framer {
+    /// Takes the next frame off the front of `input`; `None` when it needs more than is there.
+    ///
+    /// After `None`, fewer than `max_line` bytes are left in `input`. `max_line` counts the
+    /// terminator.
+    pub fn next<'a>(&mut self, input: &mut &'a [u8], max_line: usize) -> Option<Frame<'a>> {
+        if *self == Self::Start && input.first() == Some(&TLS_HANDSHAKE) {
+            *input = &[];
+            return Some(Frame::Tls);
+        }
+        if *self == Self::Skipping {
+            let Some(end) = memchr(b'\n', input) else {
+                *input = &[];
+                return None;
+            };
+            *input = &input[end + 1..];
+            *self = Self::Line;
+        }
+        match memchr(b'\n', input) {
+            Some(end) => {
+                let line = &input[..end];
+                *input = &input[end + 1..];
+                Some(self.line(line, end < max_line))
+            }
+            None if input.len() >= max_line => {
+                *input = &[];
+                *self = Self::Skipping;
+                Some(Frame::TooLong)
+            }
+            None => None,
+        }
+    }
+
+    /// Takes the last frame of a stream that has ended: a line needs no newline there. Call it when
+    /// [`next`](Self::next) has said `None`.
+    pub fn finish<'a>(&mut self, input: &mut &'a [u8]) -> Option<Frame<'a>> {
+        let rest = std::mem::take(input);
+        (!rest.is_empty()).then(|| self.line(rest, true))
+    }
+
+    fn line<'a>(&mut self, line: &'a [u8], fits: bool) -> Frame<'a> {
+        let first = std::mem::replace(self, Self::Line) == Self::Start;
+        if !fits {
+            return Frame::TooLong;
+        }
+        let line = if first { line.strip_prefix(BOM).unwrap_or(line) } else { line };
+        Frame::Line(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Feeds `chunks` as reads and returns the frames; also checks what is kept between reads.
+    fn frames(chunks: &[&[u8]], max_line: usize) -> Vec<Option<Vec<u8>>> {
+        let mut framer = Framer::default();
+        let (mut kept, mut out) = (Vec::new(), Vec::new());
+        let mut push = |frame: Frame<'_>| {
+            out.push(match frame {
+                Frame::Line(line) => Some(line.to_vec()),
+                Frame::TooLong | Frame::Tls => None,
+            });
+        };
+        for chunk in chunks {
+            kept.extend_from_slice(chunk);
+            let mut input = kept.as_slice();
+            while let Some(frame) = framer.next(&mut input, max_line) {
+                push(frame);
+            }
+            kept = input.to_vec();
+            assert!(kept.len() < max_line, "{} bytes are kept", kept.len());
+        }
+        let mut input = kept.as_slice();
+        if let Some(frame) = framer.finish(&mut input) {
+            push(frame);
+        }
+        out
+    }
+
+    fn lines(text: &str) -> Vec<Option<Vec<u8>>> {
+        frames(&[text.as_bytes()], 16)
+    }
+
+    fn some(lines: &[&str]) -> Vec<Option<Vec<u8>>> {
+        lines.iter().map(|line| Some(line.as_bytes().to_vec())).collect()
+    }
+
+    #[test]
+    fn lines_end_by_lf_or_crlf_or_the_end() {
+        assert_eq!(lines("one\ntwo\r\n\nthree"), some(&["one", "two", "", "three"]));
+        assert_eq!(lines("a\rb\r\r\n"), some(&["a\rb\r"]));
+    }
+
+    #[test]
+    fn one_byte_order_mark_is_dropped_at_the_start_only() {
+        assert_eq!(lines("\u{feff}a\n\u{feff}b\n"), some(&["a", "\u{feff}b"]));
+        assert_eq!(lines("\u{feff}\u{feff}a\n"), some(&["\u{feff}a"]));
+    }
+
+    #[test]
+    fn the_limit_counts_the_terminator() {
+        assert_eq!(lines("123456789012345\n"), some(&["123456789012345"]));
+        assert_eq!(lines("1234567890123456\n"), [None]);
+        assert_eq!(lines("12345678901234\r\n"), some(&["12345678901234"]));
+        assert_eq!(lines("123456789012345\r\n"), [None]);
+    }
+
+    #[test]
+    fn an_oversized_line_is_told_once_and_skipped_to_its_newline() {
+        let mut want = vec![None];
+        want.extend(some(&["ok"]));
+        assert_eq!(lines(&format!("{}\nok\n", "x".repeat(100))), want);
+        assert_eq!(lines(&"x".repeat(100)), [None]);
+    }
+
+    #[test]
+    fn a_tls_hello_is_told_at_once() {
+        assert_eq!(Framer::default().next(&mut &b"\x16"[..], 16), Some(Frame::Tls));
+        assert_eq!(lines("a\n\x16\n"), some(&["a", "\x16"]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_frames(
+            stream in prop::collection::vec(prop::sample::select(b"ab\r\n\xef\xbb\xbf\x17".to_vec()), 0..80),
+            cuts in prop::collection::vec(0..80usize, 0..8),
+        ) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
+            cuts.extend([0, stream.len()]);
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> = cuts.windows(2).map(|w| &stream[w[0]..w[1]]).collect();
+            prop_assert_eq!(frames(&chunks, 8), frames(&[&stream], 8));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The wire: bytes on one side, meaning on the other. Nothing here knows a socket.
+//!
+//! * [`frame`]: a byte stream becomes lines, however it was cut into reads.
+//! * [`command`]: a line of a client becomes a [`Command`].
+//! * [`text`]: what a client wrote becomes what others may see.
+//! * [`reply`] and [`notice`]: what the server says, encoded and parsed.
+//! * [`foreign`]: other protocols that knock at this port by mistake.
+//!
+//! Guarantees, each a property test: any split of a stream gives the same frames; commands and
+//! replies parse back to what was printed; no text of a client can make a line that reads as a
+//! notice.
+
+pub mod command;
+pub mod foreign;
+pub mod frame;
+pub mod notice;
+pub mod reply;
+pub mod text;
+
+pub use command::{Command, Malformed};
+pub use frame::{Frame, Framer};
+pub use notice::Notice;
+pub use reply::Reply;
+
+/// The longest line that a client may send unless the server is told otherwise, in bytes, its
+/// terminator included.
+pub const DEFAULT_MAX_LINE: usize = 4096;
+
+/// The longest line that a server sends for clients of `max_line`, `list` answers aside, in bytes:
+/// each control character becomes the three bytes of U+FFFD, and a sender's name goes before.
+pub const fn max_server_line(max_line: usize) -> usize {
+    3 * max_line + 256
+}

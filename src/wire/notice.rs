@@ -1,0 +1,383 @@
+//! Notices: everything that the server itself ever says, as a closed set.
+//!
+//! A notice goes out as `[SERVER] text`. The texts are part of the protocol: programs match on
+//! them, so PROTOCOL.md lists each, and each parses back to what it was made from.
+
+use std::fmt;
+
+use crate::name::NameError;
+
+/// What the server has to say. Texts that quote a client are cleaned and cut before they get here
+/// (see [`quote`](super::text::quote)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice<'a> {
+    /// On connect.
+    EnterName,
+    /// After login, to the one who logged in.
+    Welcome(&'a str),
+    /// The text is no name; may try again.
+    NameRefused(NameError),
+    /// The name, or one that looks like it, is held by this user; may try again.
+    NameTaken(&'a str),
+    /// The last try at a name failed; the connection is closed.
+    TooManyTries,
+    /// The time to log in is over; the connection is closed.
+    LoginTimeout,
+    /// To the holder of a name that somebody else asked for.
+    NameWanted,
+    /// Somebody came, to the others.
+    Joined(&'a str),
+    /// Somebody went, to the others.
+    Left(&'a str),
+    /// In place of one line for each, where many come and go.
+    Crowd {
+        /// How many came since the last one.
+        joined: u64,
+        /// How many went since the last one.
+        left: u64,
+        /// How many are here now.
+        online: u64,
+    },
+    /// The answer to `list`.
+    Online {
+        /// How many match.
+        count: u64,
+        /// Their names, as many as the answer holds, joined by `, `.
+        names: &'a str,
+        /// How many more match than `names` tells.
+        more: u64,
+    },
+    /// The answer to `help`.
+    Help,
+    /// Nobody of this name is here.
+    NotFound(&'a str),
+    /// `@` without a name or a text.
+    PrivateFormat,
+    /// `all` without a text.
+    AllFormat,
+    /// The line is no command.
+    Unknown(&'a str),
+    /// A line over the limit, which is this many bytes, was dropped.
+    TooLong(u64),
+    /// A line that is not UTF-8 was dropped.
+    NotUtf8,
+    /// The private message to this user was not delivered.
+    Undelivered(&'a str),
+    /// No room for another connection; this one is closed.
+    Full,
+    /// No room for another connection from this address; this one is closed.
+    AddressFull,
+    /// Too many connections have no name yet; this one is closed.
+    PendingFull,
+    /// A request of HTTP; the connection is closed.
+    Http,
+    /// A hello of TLS; the connection is closed.
+    Tls,
+    /// The server stops; every connection is closed.
+    ShuttingDown,
+}
+
+/// The text around the one field of a notice.
+struct Template(&'static str, &'static str);
+
+const COMMANDS: &str = "@Name text, all text, list, help, quit";
+const WELCOME: Template =
+    Template("Welcome ", "! Commands: @Name text, all text, list, help, quit");
+const NAME_REFUSED: Template = Template("Invalid name: ", ". Enter another name:");
+const NAME_TAKEN: Template =
+    Template("Name already taken. It is too like ", ", who is online. Enter another name:");
+const JOINED: Template = Template("", " has joined the chat!");
+const LEFT: Template = Template("", " has left the chat.");
+const NOT_FOUND: Template = Template("User '", "' not found.");
+const UNKNOWN: Template =
+    Template("Unknown command '", "'. Use: @Name text, all text, list, help, quit");
+const TOO_LONG: Template = Template("Line dropped: it is longer than ", " bytes.");
+const UNDELIVERED: Template =
+    Template("Message to ", " not delivered: too much is waiting for them. Try again later.");
+
+/// The notices without a field.
+const FIXED: [Notice<'static>; 15] = [
+    Notice::EnterName,
+    Notice::TooManyTries,
+    Notice::LoginTimeout,
+    Notice::NameWanted,
+    Notice::Help,
+    Notice::PrivateFormat,
+    Notice::AllFormat,
+    Notice::NotUtf8,
+    Notice::Full,
+    Notice::AddressFull,
+    Notice::PendingFull,
+    Notice::Http,
+    Notice::Tls,
+    Notice::ShuttingDown,
+    Notice::Online { count: 0, names: "", more: 0 },
+];
+
+impl<'a> Notice<'a> {
+    /// Parses the text after `[SERVER] `.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        if let Some(fixed) = FIXED.into_iter().find(|notice| notice.fixed() == Some(text)) {
+            return Some(fixed);
+        }
+        let one_field = [
+            (&WELCOME, Self::Welcome as fn(&'a str) -> Self),
+            (&NAME_TAKEN, Self::NameTaken),
+            (&NOT_FOUND, Self::NotFound),
+            (&UNKNOWN, Self::Unknown),
+            (&UNDELIVERED, Self::Undelivered),
+            (&JOINED, Self::Joined),
+            (&LEFT, Self::Left),
+        ];
+        if let Some(field) = NAME_REFUSED.field(text) {
+            return parse_name_error(field).map(Self::NameRefused);
+        }
+        if let Some(field) = TOO_LONG.field(text) {
+            return parse_count(field).map(Self::TooLong);
+        }
+        one_field
+            .iter()
+            .find_map(|(template, make)| template.field(text).map(make))
+            .or_else(|| parse_online(text))
+            .or_else(|| parse_crowd(text))
+    }
+
+    /// Whether the server refused something that this client asked for: what a script wants to
+    /// know.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::NameRefused(_)
+            | Self::NameTaken(_)
+            | Self::TooManyTries
+            | Self::LoginTimeout
+            | Self::NotFound(_)
+            | Self::PrivateFormat
+            | Self::AllFormat
+            | Self::Unknown(_)
+            | Self::TooLong(_)
+            | Self::NotUtf8
+            | Self::Undelivered(_)
+            | Self::Full
+            | Self::AddressFull
+            | Self::PendingFull
+            | Self::Http
+            | Self::Tls => true,
+            Self::EnterName
+            | Self::Welcome(_)
+            | Self::NameWanted
+            | Self::Joined(_)
+            | Self::Left(_)
+            | Self::Crowd { .. }
+            | Self::Online { .. }
+            | Self::Help
+            | Self::ShuttingDown => false,
+        }
+    }
+
+    fn fixed(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::EnterName => "Enter your name:",
+            Self::TooManyTries => "That was the last try. Goodbye.",
+            Self::LoginTimeout => "You took too long to enter a name. Goodbye.",
+            Self::NameWanted => "Somebody else asked for your name. It stays yours.",
+            Self::Help => {
+                "Commands: @Name text (to one), all text (to everyone), list [prefix], help, quit"
+            }
+            Self::PrivateFormat => "Message format error. Use: @Name Message",
+            Self::AllFormat => "Message format error. Use: all Message",
+            Self::NotUtf8 => "Line dropped: it is not UTF-8 text.",
+            Self::Full => "Server is full.",
+            Self::AddressFull => "Too many connections from your address.",
+            Self::PendingFull => "Too many connections wait to log in. Try again later.",
+            Self::Http => "This is not an HTTP server.",
+            Self::Tls => "This is not a TLS server.",
+            Self::ShuttingDown => "Server is shutting down.",
+            Self::Online { count: 0, .. } => "Online users (0)",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.fixed() {
+            return f.write_str(text);
+        }
+        match *self {
+            Self::Welcome(name) => WELCOME.write(f, name),
+            Self::NameRefused(error) => NAME_REFUSED.write(f, error),
+            Self::NameTaken(holder) => NAME_TAKEN.write(f, holder),
+            Self::Joined(name) => JOINED.write(f, name),
+            Self::Left(name) => LEFT.write(f, name),
+            Self::NotFound(name) => NOT_FOUND.write(f, name),
+            Self::Unknown(line) => UNKNOWN.write(f, line),
+            Self::TooLong(limit) => TOO_LONG.write(f, Grouped(limit)),
+            Self::Undelivered(name) => UNDELIVERED.write(f, name),
+            Self::Crowd { joined, left, online } => {
+                let [joined, left, online] = [joined, left, online].map(Grouped);
+                write!(f, "{joined} joined, {left} left ({online} online)")
+            }
+            Self::Online { count, names, more } => {
+                write!(f, "Online users ({}): {names}", Grouped(count))?;
+                if more > 0 {
+                    write!(f, " ... and {} more", Grouped(more))?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Template {
+    fn write(&self, f: &mut fmt::Formatter<'_>, field: impl fmt::Display) -> fmt::Result {
+        write!(f, "{}{field}{}", self.0, self.1)
+    }
+
+    fn field<'a>(&self, text: &'a str) -> Option<&'a str> {
+        text.strip_prefix(self.0)?.strip_suffix(self.1)
+    }
+}
+
+/// A count as people read it: 1,203.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (i, digit) in digits.chars().enumerate() {
+            if i > 0 && (digits.len() - i).is_multiple_of(3) {
+                f.write_str(",")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_count(text: &str) -> Option<u64> {
+    let count = text.replace(',', "").parse().ok()?;
+    (Grouped(count).to_string() == text).then_some(count)
+}
+
+fn parse_online(text: &str) -> Option<Notice<'_>> {
+    let (count, names) = text.strip_prefix("Online users (")?.split_once("): ")?;
+    let count = parse_count(count)?;
+    let cut = names
+        .strip_suffix(" more")
+        .and_then(|rest| rest.rsplit_once(" ... and "))
+        .and_then(|(names, more)| Some((names, parse_count(more)?)));
+    let (names, more) = cut.unwrap_or((names, 0));
+    Some(Notice::Online { count, names, more })
+}
+
+fn parse_crowd(text: &str) -> Option<Notice<'_>> {
+    let (joined, rest) = text.split_once(" joined, ")?;
+    let (left, online) = rest.strip_suffix(" online)")?.split_once(" left (")?;
+    let [joined, left, online] = [joined, left, online].map(parse_count);
+    Some(Notice::Crowd { joined: joined?, left: left?, online: online? })
+}
+
+fn parse_name_error(text: &str) -> Option<NameError> {
+    use NameError::{Character, Direction, Empty, Marks, Reserved, TooLong};
+    let code = text.rsplit_once("(U+").and_then(|(_, code)| code.strip_suffix(')'));
+    let quoted = code.and_then(|hex| char::from_u32(u32::from_str_radix(hex, 16).ok()?));
+    [Empty, TooLong, Marks, Direction, Reserved, Character(' ')]
+        .into_iter()
+        .chain(quoted.map(Character))
+        .find(|error| error.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::text::quote;
+    use super::*;
+
+    fn assert_parses_back(notice: Notice<'_>) {
+        assert_eq!(Notice::parse(&notice.to_string()), Some(notice), "{notice}");
+    }
+
+    #[test]
+    fn the_texts_of_the_original_stay() {
+        let lines = [
+            (Notice::Joined("Bob"), "Bob has joined the chat!"),
+            (Notice::Left("Bob"), "Bob has left the chat."),
+            (Notice::NotFound("Bob"), "User 'Bob' not found."),
+            (Notice::PrivateFormat, "Message format error. Use: @Name Message"),
+            (
+                Notice::Online { count: 2, names: "Alice, Bob", more: 0 },
+                "Online users (2): Alice, Bob",
+            ),
+        ];
+        for (notice, text) in lines {
+            assert_eq!(notice.to_string(), text);
+        }
+        assert!(Notice::NameTaken("Alice").to_string().starts_with("Name already taken."));
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        for (count, text) in [(0, "0"), (999, "999"), (1203, "1,203"), (1_000_000, "1,000,000")] {
+            assert_eq!(Grouped(count).to_string(), text);
+            assert_eq!(parse_count(text), Some(count));
+        }
+        for text in ["", ",", "1203", "1,2,03", "+1", "01", "99999999999999999999999"] {
+            assert_eq!(parse_count(text), None, "{text:?}");
+        }
+        let crowd = Notice::Crowd { joined: 57, left: 3, online: 1203 };
+        assert_eq!(crowd.to_string(), "57 joined, 3 left (1,203 online)");
+    }
+
+    #[test]
+    fn every_fixed_notice_parses_back() {
+        for notice in FIXED {
+            assert!(notice.fixed().is_some(), "{notice:?}");
+            assert_parses_back(notice);
+        }
+    }
+
+    #[test]
+    fn the_commands_are_named_alike_everywhere() {
+        for Template(_, suffix) in [WELCOME, UNKNOWN] {
+            assert!(suffix.ends_with(COMMANDS), "{suffix}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_notice_parses_back(
+            name in "[A-Za-z'._!-]{1,12}",
+            line in any::<String>(),
+            (count, left, more) in any::<(u64, u64, u64)>(),
+            bad in any::<char>(),
+        ) {
+            let line = quote(&line);
+            let names = format!("{name}, Bob");
+            let (count, more) = (count.max(1), more.min(count));
+            for notice in [
+                Notice::Welcome(&name),
+                Notice::NameTaken(&name),
+                Notice::Joined(&name),
+                Notice::Left(&name),
+                Notice::Undelivered(&name),
+                Notice::NotFound(&line),
+                Notice::Unknown(&line),
+                Notice::TooLong(count),
+                Notice::Crowd { joined: count, left, online: more },
+                Notice::Online { count, names: &names, more },
+                Notice::NameRefused(NameError::Character(bad)),
+                Notice::NameRefused(NameError::Marks),
+            ] {
+                assert_parses_back(notice);
+            }
+        }
+
+        #[test]
+        fn a_notice_holds_nothing_unsafe(bad in any::<char>()) {
+            let text = Notice::NameRefused(NameError::Character(bad)).to_string();
+            prop_assert!(!text.contains(super::super::text::is_unsafe), "{text:?}");
+        }
+    }
+}
