@@ -1,2 +1,5 @@
+pub mod chat;
+pub mod metrics;
 pub mod name;
+pub mod outbound;
 pub mod wire;

@@ -49,8 +49,11 @@ const PRIVATE: &str = "[From ";
 impl<'a> Reply<'a> {
     /// The line in pieces, so that the text is copied once: from where it was read to where it
     /// waits. `scratch` holds what has to be put into words.
-    pub fn parts<'s>(&'s self, scratch: &'s mut String) -> Parts<'s> {
-        match *self {
+    pub fn parts<'s>(self, scratch: &'s mut String) -> Parts<'s>
+    where
+        'a: 's,
+    {
+        match self {
             Self::Notice(notice) => {
                 scratch.clear();
                 // Writing to a string cannot fail.

@@ -1,0 +1,109 @@
+//! Talk: the commands of those who are present.
+
+use std::time::Duration;
+
+use super::member::{Member, Present};
+use super::{Chat, Step};
+use crate::outbound::{ClientId, MailError};
+use crate::wire::text::{clean, quote};
+use crate::wire::{Command, Frame, Malformed, Notice, Reply};
+
+/// What a `list` answer needs beside the names, in bytes, at most.
+const LIST_FRAME: usize = 128;
+
+/// A `list` answer costs a token for each so many bytes.
+const LIST_BYTES_PER_TOKEN: u64 = 1024;
+
+impl Chat {
+    pub(super) fn talk(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
+        let Some(Member::Present(present)) = self.members.get_mut(id) else { return Step::Close };
+        if let Err(later) = present.bucket.check(self.limits.flood, now) {
+            return Step::Wait(later);
+        }
+        if self.outbound.is_clogged(id) {
+            return Step::Clogged;
+        }
+        let parsed = match frame {
+            Frame::Line(line) => Some(Command::parse(line)),
+            Frame::TooLong | Frame::Tls => None,
+        };
+        if matches!(parsed, Some(Ok(Command::All { .. }))) && !self.outbound.has_room() {
+            return Step::Hold;
+        }
+        present.bucket.charge(1, self.limits.flood, now);
+        self.counters.lines += 1;
+        match parsed {
+            Some(Ok(command)) => return self.obey(id, command, now),
+            Some(Err(Malformed::NotUtf8)) => self.answer(id, Notice::NotUtf8),
+            Some(Err(Malformed::Private)) => self.answer(id, Notice::PrivateFormat),
+            Some(Err(Malformed::All)) => self.answer(id, Notice::AllFormat),
+            Some(Err(Malformed::Unknown(line))) => self.answer(id, Notice::Unknown(&quote(line))),
+            None => self.answer(id, Notice::TooLong(self.limits.max_line as u64)),
+        }
+        Step::Next
+    }
+
+    fn obey(&mut self, id: ClientId, command: Command<'_>, now: Duration) -> Step {
+        match command {
+            Command::All { text } => self.broadcast(id, text),
+            Command::Private { to, text } => self.whisper(id, to, text),
+            Command::List { prefix } => self.list(id, prefix, now),
+            Command::Help => self.answer(id, Notice::Help),
+            Command::Empty => {}
+            Command::Quit => {
+                self.depart(id, now);
+                return Step::Close;
+            }
+        }
+        Step::Next
+    }
+
+    fn broadcast(&mut self, id: ClientId, text: &str) {
+        if let Some(Member::Present(Present { name, .. })) = self.members.get(id) {
+            let reply = Reply::Broadcast { from: name.as_str(), text: &clean(text) };
+            self.outbound.broadcast(&reply.parts(&mut self.scratch));
+            self.counters.broadcasts += 1;
+        }
+    }
+
+    fn whisper(&mut self, id: ClientId, to: &str, text: &str) {
+        let receiver = self.directory.find(to);
+        let (Some(receiver), Some(Member::Present(sender))) = (receiver, self.members.get(id))
+        else {
+            return self.answer(id, Notice::NotFound(&quote(to)));
+        };
+        let reply = Reply::Private { from: sender.name.as_str(), text: &clean(text) };
+        match self.outbound.mail(receiver, &reply.parts(&mut self.scratch)) {
+            Ok(()) => self.counters.private_messages += 1,
+            Err(MailError::Full | MailError::Gone) => {
+                self.counters.undelivered += 1;
+                self.answer(id, Notice::Undelivered(&quote(to)));
+            }
+        }
+    }
+
+    fn list(&mut self, id: ClientId, prefix: &str, now: Duration) {
+        let room = self.limits.list_bytes.saturating_sub(LIST_FRAME);
+        let (mut count, mut told, mut names) = (0_u64, 0_u64, String::new());
+        for holder in self.directory.beginning_with(prefix) {
+            count += 1;
+            let Some(Member::Present(present)) = self.members.get(holder) else { continue };
+            let name = present.name.as_str();
+            if told + 1 == count && names.len() + name.len() + ", ".len() <= room {
+                if told > 0 {
+                    names.push_str(", ");
+                }
+                names.push_str(name);
+                told += 1;
+            } else if prefix.is_empty() {
+                count = self.directory.len() as u64;
+                break;
+            }
+        }
+        if let Some(Member::Present(present)) = self.members.get_mut(id) {
+            let tokens = names.len() as u64 / LIST_BYTES_PER_TOKEN;
+            present.bucket.charge(tokens, self.limits.flood, now);
+        }
+        self.answer(id, Notice::Online { count, names: &names, more: count - told });
+    }
+}

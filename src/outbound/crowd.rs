@@ -1,0 +1,254 @@
+//! The crowd: where everyone's cursor stands, roughly, and when the talkers have to wait.
+//!
+//! When one client lags, it is dropped. When the crowd lags, the talkers wait. A crowd that lags
+//! is one that takes what it can get and cannot keep up; stallers who take nothing are no crowd.
+
+use std::time::Duration;
+
+/// In how many segments cursors are counted.
+const SEGMENTS: usize = 64;
+
+/// How many segments behind the end a cursor lags: it is in the oldest quarter.
+const LAGGING_FROM: u64 = SEGMENTS as u64 * 3 / 4;
+
+/// The fewest that make a crowd.
+const CROWD_AT_LEAST: usize = 3;
+
+/// The share of all followers that makes a crowd: one in this many.
+const CROWD_ONE_IN: usize = 10;
+
+/// For how long the talkers may be held in a [`WINDOW`].
+const PAUSE_BUDGET: Duration = Duration::from_secs(5);
+
+/// The time over which the budget is spent.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// How often the lagging are looked at one by one while there are enough of them.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
+
+/// Counts the cursors in each segment of the log. A move costs O(1).
+#[derive(Debug)]
+pub(super) struct Crowd {
+    counts: [u32; SEGMENTS],
+    /// Cursors so far behind that their segment is used again.
+    beyond: u32,
+    followers: usize,
+    /// The absolute number of the segment that holds the log's end.
+    current: u64,
+    shift: u32,
+}
+
+impl Crowd {
+    /// A crowd of nobody, before a log of `capacity` bytes (a power of two, at least 64).
+    pub(super) fn new(capacity: usize) -> Self {
+        let shift = capacity.trailing_zeros() - SEGMENTS.trailing_zeros();
+        Self { counts: [0; SEGMENTS], beyond: 0, followers: 0, current: 0, shift }
+    }
+
+    /// How many cursors there are.
+    pub(super) fn followers(&self) -> usize {
+        self.followers
+    }
+
+    /// The log now ends at this offset.
+    pub(super) fn advance(&mut self, end: u64) {
+        let current = end >> self.shift;
+        let first_new = (self.current + 1).max(current.saturating_sub(SEGMENTS as u64 - 1));
+        for segment in first_new..=current {
+            self.beyond += std::mem::take(&mut self.counts[slot(segment)]);
+        }
+        self.current = current;
+    }
+
+    /// A cursor is now at this offset.
+    pub(super) fn enter(&mut self, offset: u64) {
+        *self.count(offset) += 1;
+        self.followers += 1;
+    }
+
+    /// A cursor is no longer at this offset.
+    pub(super) fn leave(&mut self, offset: u64) {
+        *self.count(offset) -= 1;
+        self.followers -= 1;
+    }
+
+    /// A cursor went from one offset to another.
+    pub(super) fn shift(&mut self, from: u64, to: u64) {
+        if from >> self.shift != to >> self.shift {
+            *self.count(from) -= 1;
+            *self.count(to) += 1;
+        }
+    }
+
+    /// Whether a cursor at this offset lags: it is in the oldest quarter of the log.
+    pub(super) fn lags(&self, offset: u64) -> bool {
+        (offset >> self.shift) + LAGGING_FROM <= self.current
+    }
+
+    /// Whether so many lag that it can be a crowd.
+    pub(super) fn enough_lag(&self) -> bool {
+        let oldest = (self.current + 1).saturating_sub(SEGMENTS as u64);
+        let newest = (self.current + 1).saturating_sub(LAGGING_FROM);
+        let lagging: u32 = (oldest..newest).map(|segment| self.counts[slot(segment)]).sum();
+        self.is_crowd((lagging + self.beyond) as usize)
+    }
+
+    /// Whether this many are a crowd among all.
+    pub(super) fn is_crowd(&self, count: usize) -> bool {
+        count >= CROWD_AT_LEAST.max(self.followers.div_ceil(CROWD_ONE_IN))
+    }
+
+    fn count(&mut self, offset: u64) -> &mut u32 {
+        let segment = offset >> self.shift;
+        if segment + (SEGMENTS as u64) <= self.current {
+            return &mut self.beyond;
+        }
+        &mut self.counts[slot(segment)]
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "below SEGMENTS")]
+fn slot(segment: u64) -> usize {
+    (segment % SEGMENTS as u64) as usize
+}
+
+/// Whether the talkers wait, and how much of their patience is left.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    /// When the time held was last added up; `None` while nobody waits.
+    holding: Option<Duration>,
+    spent: Duration,
+    window_start: Duration,
+    next_check: Duration,
+}
+
+/// What a look at the crowd leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Go on as before.
+    Unchanged,
+    /// The patience is spent: whoever lags is dropped, and talk goes on.
+    DropLagging,
+}
+
+impl Pause {
+    /// Whether the talkers wait.
+    pub(super) fn holds(&self) -> bool {
+        self.holding.is_some()
+    }
+
+    /// Whether it is time to look at the lagging one by one.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        now >= self.next_check
+    }
+
+    /// When to look again, while the talkers wait.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.holding.map(|_| self.next_check)
+    }
+
+    /// Fewer lag than make a crowd.
+    pub(super) fn lift(&mut self, now: Duration) {
+        self.spend(now);
+        self.holding = None;
+        self.next_check = now;
+    }
+
+    /// The lagging were looked at: `crowd` says whether those who make progress are a crowd.
+    pub(super) fn decide(&mut self, now: Duration, crowd: bool) -> Verdict {
+        self.spend(now);
+        if now.saturating_sub(self.window_start) >= WINDOW {
+            self.window_start = now;
+            self.spent = Duration::ZERO;
+        }
+        let left = PAUSE_BUDGET.saturating_sub(self.spent);
+        self.next_check = now + CHECK_EVERY.min(left.max(Duration::from_millis(1)));
+        let held = self.holding.take().is_some();
+        if !crowd {
+            return Verdict::Unchanged;
+        }
+        if left.is_zero() {
+            self.next_check = now + CHECK_EVERY;
+            return if held { Verdict::DropLagging } else { Verdict::Unchanged };
+        }
+        self.holding = Some(now);
+        Verdict::Unchanged
+    }
+
+    fn spend(&mut self, now: Duration) {
+        if let Some(since) = &mut self.holding {
+            self.spent += now.saturating_sub(*since);
+            *since = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RING: usize = 4096;
+
+    #[test]
+    fn the_oldest_quarter_lags() {
+        let segment = RING as u64 / 64;
+        let mut crowd = Crowd::new(RING);
+        for _ in 0..3 {
+            crowd.enter(0);
+        }
+        crowd.advance(segment * 48 - 1);
+        assert!(!crowd.lags(0) && !crowd.enough_lag());
+        crowd.advance(segment * 48);
+        assert!(crowd.lags(0) && crowd.enough_lag());
+        crowd.shift(0, segment);
+        assert!(!crowd.enough_lag(), "two are no crowd");
+    }
+
+    #[test]
+    fn cursors_that_are_lapped_still_count_and_can_leave() {
+        let segment = RING as u64 / 64;
+        let mut crowd = Crowd::new(RING);
+        (0..3).for_each(|_| crowd.enter(5));
+        crowd.advance(segment * 1000);
+        crowd.enter(segment * 1000);
+        assert!(crowd.enough_lag());
+        crowd.leave(5);
+        assert!(!crowd.enough_lag());
+        crowd.leave(5);
+        crowd.shift(5, segment * 1000);
+        assert_eq!(crowd.counts[slot(1000)], 2);
+        assert_eq!((crowd.beyond, crowd.followers()), (0, 2));
+    }
+
+    #[test]
+    fn a_tenth_of_many_is_a_crowd() {
+        let mut crowd = Crowd::new(RING);
+        (0..100).for_each(|_| crowd.enter(0));
+        assert!(!crowd.is_crowd(9) && crowd.is_crowd(10));
+    }
+
+    #[test]
+    fn talkers_wait_for_five_seconds_a_minute() {
+        let secs = Duration::from_secs;
+        let mut pause = Pause::default();
+        assert_eq!(pause.decide(secs(100), true), Verdict::Unchanged);
+        assert!(pause.holds());
+        pause.lift(secs(103));
+        assert!(!pause.holds());
+        assert_eq!(pause.decide(secs(110), true), Verdict::Unchanged);
+        assert_eq!(pause.decide(secs(112), true), Verdict::DropLagging);
+        assert!(!pause.holds(), "talk goes on");
+        assert_eq!(pause.decide(secs(120), true), Verdict::Unchanged);
+        assert!(!pause.holds(), "no patience is left in this minute");
+        pause.decide(secs(161), true);
+        assert!(pause.holds(), "a new minute");
+    }
+
+    #[test]
+    fn a_crowd_that_makes_no_progress_holds_nobody() {
+        let mut pause = Pause::default();
+        pause.decide(Duration::from_secs(1), true);
+        pause.decide(Duration::from_secs(2), false);
+        assert!(!pause.holds());
+    }
+}

@@ -1,0 +1,105 @@
+//! The shared log: every broadcast, once, in the order in which all clients read it.
+
+/// A ring of bytes addressed by an offset that only grows. What is more than a ring behind the end
+/// is gone.
+#[derive(Debug)]
+pub struct Log {
+    ring: Box<[u8]>,
+    end: u64,
+}
+
+impl Log {
+    /// An empty log that keeps the last `capacity` bytes. The system gives it memory as it fills.
+    ///
+    /// # Panics
+    ///
+    /// When `capacity` is no power of two.
+    pub fn new(capacity: usize) -> Self {
+        assert!(capacity.is_power_of_two(), "a ring of {capacity} bytes");
+        Self { ring: vec![0; capacity].into_boxed_slice(), end: 0 }
+    }
+
+    /// The offset behind the last byte.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// The offset of the oldest byte that is still there.
+    pub fn start(&self) -> u64 {
+        self.end.saturating_sub(self.ring.len() as u64)
+    }
+
+    /// Writes one line, given in pieces, behind the last. This is the one door through which a
+    /// broadcast enters, and the one copy of it in user space.
+    pub fn append(&mut self, parts: &[&[u8]]) {
+        for part in parts {
+            let at = self.index(self.end);
+            let (till_wrap, wrapped) = part.split_at(part.len().min(self.ring.len() - at));
+            self.ring[at..at + till_wrap.len()].copy_from_slice(till_wrap);
+            self.ring[..wrapped.len()].copy_from_slice(wrapped);
+            self.end += part.len() as u64;
+        }
+    }
+
+    /// The bytes from one offset to another, in the two pieces that a ring has; `None` when they
+    /// are overwritten or not yet written.
+    pub fn slices(&self, from: u64, to: u64) -> Option<[&[u8]; 2]> {
+        if from < self.start() || to > self.end || from > to {
+            return None;
+        }
+        if from == to {
+            return Some([&[], &[]]);
+        }
+        let (first, last) = (self.index(from), self.index(to - 1));
+        if first <= last {
+            return Some([&self.ring[first..=last], &[]]);
+        }
+        Some([&self.ring[first..], &self.ring[..=last]])
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "masked to below the ring's length")]
+    fn index(&self, offset: u64) -> usize {
+        offset as usize & (self.ring.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_lapped_is_gone_and_what_is_to_come_is_not_there() {
+        let mut log = Log::new(8);
+        log.append(&[b"abcde", b"fghij"]);
+        assert_eq!((log.start(), log.end()), (2, 10));
+        assert_eq!(log.slices(1, 4), None);
+        assert_eq!(log.slices(2, 11), None);
+        assert_eq!(log.slices(4, 3), None);
+        assert_eq!(log.slices(2, 10), Some([&b"cdefgh"[..], b"ij"]));
+        assert_eq!(log.slices(10, 10), Some([&b""[..], b""]));
+    }
+
+    proptest! {
+        #[test]
+        fn it_gives_back_what_was_written(
+            lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..12), 0..20),
+            range in any::<(u16, u16)>(),
+        ) {
+            let mut log = Log::new(16);
+            let all = lines.concat();
+            for line in &lines {
+                let (front, back) = line.split_at(line.len() / 2);
+                log.append(&[front, back]);
+            }
+            prop_assert_eq!(log.end(), all.len() as u64);
+            let (from, to) = (range.0 as usize % 256, range.1 as usize % 256);
+            let kept = all.len().saturating_sub(16)..=all.len();
+            match log.slices(from as u64, to as u64) {
+                Some(slices) => prop_assert_eq!(slices.concat(), &all[from..to]),
+                None => prop_assert!(!kept.contains(&from) || !kept.contains(&to) || from > to),
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The mailbox: lines for one client only, each due at an offset of the log.
+
+use std::collections::VecDeque;
+
+/// Letters in the order in which they were mailed. Letters that are due at the same offset are
+/// one: a long answer costs no more than a short one.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    bytes: VecDeque<u8>,
+    letters: VecDeque<Letter>,
+}
+
+/// Bytes that wait for their place in the order of things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Letter {
+    /// The client reads the log up to this offset first.
+    pub(super) due: u64,
+    /// How much of the letter is not yet written, in bytes.
+    pub(super) len: usize,
+}
+
+impl Mailbox {
+    /// How many bytes wait.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Takes one line, given in pieces. `due` never goes back.
+    pub(super) fn push(&mut self, due: u64, parts: &[&[u8]]) {
+        let before = self.bytes.len();
+        for part in parts {
+            self.bytes.extend(*part);
+        }
+        let len = self.bytes.len() - before;
+        match self.letters.back_mut() {
+            Some(last) if last.due == due => last.len += len,
+            _ => self.letters.push_back(Letter { due, len }),
+        }
+    }
+
+    /// The letter that goes out next.
+    pub(super) fn head(&self) -> Option<Letter> {
+        self.letters.front().copied()
+    }
+
+    /// Every letter with its bytes, in the two pieces that a ring has.
+    pub(super) fn letters(&self) -> impl Iterator<Item = (Letter, [&[u8]; 2])> {
+        let (front, back) = self.bytes.as_slices();
+        let mut start = 0;
+        self.letters.iter().map(move |letter| {
+            let end = start + letter.len;
+            let cut = |slice: &'_ [u8], offset: usize| {
+                let clamp = |at: usize| at.saturating_sub(offset).min(slice.len());
+                clamp(start)..clamp(end)
+            };
+            let pieces = [&front[cut(front, 0)], &back[cut(back, front.len())]];
+            start = end;
+            (*letter, pieces)
+        })
+    }
+
+    /// Drops what was written of the head letter: at most `count` bytes, never more than the
+    /// letter has. Says how many.
+    pub(super) fn consume(&mut self, count: usize) -> usize {
+        let Some(head) = self.letters.front_mut() else { return 0 };
+        let taken = count.min(head.len);
+        head.len -= taken;
+        if head.len == 0 {
+            self.letters.pop_front();
+        }
+        self.bytes.drain(..taken);
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(mailbox: &Mailbox) -> Vec<(u64, String)> {
+        let string = |pieces: [&[u8]; 2]| String::from_utf8(pieces.concat()).unwrap();
+        mailbox.letters().map(|(letter, pieces)| (letter.due, string(pieces))).collect()
+    }
+
+    #[test]
+    fn letters_of_one_offset_are_one() {
+        let mut mailbox = Mailbox::default();
+        mailbox.push(5, &[b"one", b"\n"]);
+        mailbox.push(5, &[b"two\n"]);
+        mailbox.push(9, &[b"three\n"]);
+        assert_eq!(text(&mailbox), [(5, "one\ntwo\n".to_owned()), (9, "three\n".to_owned())]);
+    }
+
+    #[test]
+    fn the_head_remembers_how_much_of_it_is_written() {
+        let mut mailbox = Mailbox::default();
+        mailbox.push(1, &[b"abc"]);
+        mailbox.push(2, &[b"de"]);
+        assert_eq!(mailbox.consume(2), 2);
+        assert_eq!(text(&mailbox), [(1, "c".to_owned()), (2, "de".to_owned())]);
+        assert_eq!(mailbox.consume(9), 1, "a letter ends where it ends");
+        assert_eq!(mailbox.head(), Some(Letter { due: 2, len: 2 }));
+        assert_eq!((mailbox.consume(9), mailbox.consume(9)), (2, 0));
+        assert!(mailbox.is_empty());
+    }
+
+    #[test]
+    fn pieces_are_right_when_the_ring_has_wrapped() {
+        let mut mailbox = Mailbox::default();
+        for round in 0..100_u64 {
+            mailbox.push(round, &[format!("{round:03}|").as_bytes()]);
+            mailbox.push(round, &[b"-"]);
+            if round >= 3 {
+                let head = text(&mailbox).remove(0);
+                assert_eq!(head, (round - 3, format!("{:03}|-", round - 3)));
+                assert_eq!(mailbox.consume(5), 5);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The sweep: everyone's turn to be written what the log has.
+
+/// Goes over the slots, a slice in each turn, from where it stopped. A round ends when every slot
+/// was seen; whoever takes what it gets has then read all that stood in the log when it began.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    slice: usize,
+    /// How much may be appended between the starts of two rounds, in bytes: little enough that
+    /// one turn of a client catches up with it.
+    room: u64,
+    position: usize,
+    slots: usize,
+    left: usize,
+    served: usize,
+    /// The end of the log when this round began.
+    from: u64,
+}
+
+impl Sweep {
+    pub(super) fn new(slice: usize, room: usize) -> Self {
+        let slice = if slice == 0 { usize::MAX } else { slice };
+        Self { slice, room: room as u64, position: 0, slots: 0, left: 0, served: 0, from: 0 }
+    }
+
+    /// How many clients are served in one turn.
+    pub(super) fn slice(&self) -> usize {
+        self.slice
+    }
+
+    /// Whether more may be appended before the next round begins.
+    pub(super) fn has_room(&self, end: u64) -> bool {
+        end - self.from < self.room
+    }
+
+    /// Whether a round is under way, or has a reason to begin.
+    pub(super) fn has_work(&self, end: u64) -> bool {
+        self.left > 0 || end > self.from
+    }
+
+    pub(super) fn begin_turn(&mut self, end: u64, slots: usize) {
+        self.served = 0;
+        if self.left == 0 && end > self.from {
+            self.from = end;
+            self.left = slots;
+        }
+        self.slots = slots;
+    }
+
+    /// The next slot to look at in this turn.
+    pub(super) fn poll(&mut self) -> Option<usize> {
+        if self.left == 0 || self.served == self.slice {
+            return None;
+        }
+        self.left -= 1;
+        self.position = if self.position + 1 < self.slots { self.position + 1 } else { 0 };
+        Some(self.position)
+    }
+
+    /// The slot held somebody to write to.
+    pub(super) fn served_one(&mut self) {
+        self.served += 1;
+    }
+}
