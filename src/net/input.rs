@@ -1,0 +1,205 @@
+//! Input: from what a socket has to what the chat is told.
+
+use std::io;
+
+use tracing::trace;
+
+use super::connection::{Death, Held, Wait};
+use super::logs::Quoted;
+use super::platform::Platform;
+use super::server::Server;
+use crate::chat::Step;
+use crate::outbound::ClientId;
+
+/// What a read takes at most, in bytes.
+const READ: usize = 16 * 1024;
+
+/// The same, for a connection that filled its last read.
+const LARGE_READ: usize = 64 * 1024;
+
+/// The shared buffer has room for part of a line and a large read behind it. What is kept of a
+/// connection's input is never more than that.
+pub(super) const BUFFER_BEYOND_LINE: usize = LARGE_READ;
+
+/// The most lines of one connection in one turn.
+const MAX_LINES: usize = 64;
+
+/// What a lingering connection may still send, in bytes.
+const MAX_DISCARD: u32 = 64 * 1024;
+
+/// Why the lines of a connection go no further for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// The next line is not there yet.
+    Hungry,
+    /// Its turn is over.
+    TurnOver,
+    /// The next line was not taken.
+    Refused(Step),
+    /// There was a last line.
+    Closed,
+}
+
+/// The part of the shared buffer that is read and not yet done.
+struct Window<'a> {
+    buffer: &'a mut [u8],
+    start: usize,
+    end: usize,
+    lines: usize,
+}
+
+impl<P: Platform> Server<P> {
+    /// Gives an open connection its turn: the lines that it has, then one read and its lines.
+    pub(super) fn read(&mut self, id: ClientId) {
+        let Some(connection) = self.connection(id) else { return };
+        let unread = std::mem::take(&mut connection.unread);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.pool.release(unread.len());
+        buffer[..unread.len()].copy_from_slice(&unread);
+        let mut window = Window { buffer: &mut buffer, start: 0, end: unread.len(), lines: 0 };
+
+        let mut pause = self.take_lines(id, &mut window);
+        if pause == Pause::Hungry && self.fill(id, &mut window) {
+            pause = self.take_lines(id, &mut window);
+        }
+        self.keep(id, window.buffer.get(window.start..window.end).unwrap_or_default());
+        self.buffer = buffer;
+        self.settle(id);
+        self.handle_pause(id, pause);
+    }
+
+    /// Offers lines to the chat until one is not taken or there are no more.
+    fn take_lines(&mut self, id: ClientId, window: &mut Window<'_>) -> Pause {
+        let Some(connection) = self.connection(id) else { return Pause::Closed };
+        let (mut framer, ended) = (connection.framer, connection.ended);
+        let mut input = &window.buffer[window.start..window.end];
+        let pause = loop {
+            if window.lines == MAX_LINES {
+                break Pause::TurnOver;
+            }
+            let (before, offered) = (framer, input);
+            let frame = framer.next(&mut input, self.settings.max_line);
+            let frame = frame.or_else(|| if ended { framer.finish(&mut input) } else { None });
+            let Some(frame) = frame else { break Pause::Hungry };
+            match self.chat.handle_frame(id, frame, self.now) {
+                Step::Next => window.lines += 1,
+                Step::Close => break Pause::Closed,
+                step => {
+                    (framer, input) = (before, offered);
+                    break Pause::Refused(step);
+                }
+            }
+            trace!(client = id.key, line = %Quoted(&offered[..offered.len() - input.len()]));
+        };
+        window.start = window.end - input.len();
+        if let Some(connection) = self.connection(id) {
+            connection.framer = framer;
+        }
+        pause
+    }
+
+    /// Reads once, behind what is there. Says whether there is anything new: bytes, or the end.
+    fn fill(&mut self, id: ClientId, window: &mut Window<'_>) -> bool {
+        window.buffer.copy_within(window.start..window.end, 0);
+        (window.start, window.end) = (0, window.end - window.start);
+        let own = window.end;
+        let Some(connection) = self.connections.get_mut(id.key as usize) else { return false };
+        if !connection.readable || connection.ended {
+            return connection.ended;
+        }
+        let want = if connection.filled { LARGE_READ } else { READ };
+        let allowed = self.pool.allowance(own, want);
+        if allowed == 0 {
+            connection.wait = Wait::Input;
+            self.pool.waiters.push_back(id);
+            return false;
+        }
+        let room = &mut window.buffer[own..own + allowed];
+        match self.platform.read(&mut connection.socket, room) {
+            Ok(0) => (connection.ended, connection.readable) = (true, false),
+            Ok(count) => {
+                window.end += count;
+                connection.filled = count == allowed;
+                // A short read has drained the socket, unless the end of the stream is behind it:
+                // that was told together with the data, and will not be told again.
+                connection.readable = connection.filled || connection.read_closed;
+            }
+            Err(error) => {
+                match error.kind() {
+                    io::ErrorKind::WouldBlock => connection.readable = false,
+                    io::ErrorKind::Interrupted => {}
+                    _ => self.doom(id, Death::Failed),
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Keeps what is not yet done.
+    fn keep(&mut self, id: ClientId, rest: &[u8]) {
+        if rest.is_empty() {
+            return;
+        }
+        if let Some(connection) = self.connection(id) {
+            connection.unread = rest.into();
+            self.pool.keep(rest.len());
+        }
+    }
+
+    /// A connection that has a name now is no longer among those that have none.
+    fn settle(&mut self, id: ClientId) {
+        if self.chat.login_deadline(id).is_some() {
+            return;
+        }
+        if let Some(connection) = self.connection(id)
+            && std::mem::take(&mut connection.pending)
+        {
+            let peer = connection.peer;
+            self.addresses.settle(peer);
+        }
+    }
+
+    fn handle_pause(&mut self, id: ClientId, pause: Pause) {
+        let Some(connection) = self.connection(id) else { return };
+        connection.backlog = pause != Pause::Hungry;
+        match pause {
+            Pause::Hungry if connection.ended => {
+                self.chat.handle_end(id, self.now);
+                self.close(id);
+            }
+            Pause::Hungry | Pause::TurnOver => self.enqueue(id),
+            Pause::Closed => self.close(id),
+            Pause::Refused(Step::Wait(until)) => {
+                connection.wait = Wait::Flood;
+                self.arm(id, until);
+            }
+            Pause::Refused(Step::Clogged) => connection.wait = Wait::Mailbox,
+            Pause::Refused(_) => {
+                connection.wait = Wait::Room;
+                self.held.push_back(Held { id, since: self.now });
+            }
+        }
+    }
+
+    /// Reads what a lingering connection still sends, and drops it.
+    pub(super) fn discard(&mut self, id: ClientId) {
+        let Some(connection) = self.connections.get_mut(id.key as usize) else { return };
+        match self.platform.read(&mut connection.socket, &mut self.buffer[..READ]) {
+            Ok(0) => self.doom(id, Death::Closed),
+            Ok(count) => {
+                let count = u32::try_from(count).unwrap_or(u32::MAX);
+                connection.discarded = connection.discarded.saturating_add(count);
+                if connection.discarded > MAX_DISCARD {
+                    return self.doom(id, Death::Closed);
+                }
+                self.enqueue(id);
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => connection.readable = false,
+                io::ErrorKind::Interrupted => self.enqueue(id),
+                _ => self.doom(id, Death::Closed),
+            },
+        }
+    }
+}

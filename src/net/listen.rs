@@ -1,0 +1,91 @@
+//! Listeners, and how many descriptors there are for what comes in.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use thiserror::Error;
+
+/// How many connections may wait to be accepted. The system may allow fewer
+/// (`net.core.somaxconn`).
+const BACKLOG: i32 = 1024;
+
+/// How much the system may hold for a client beyond what is on its way, in bytes: without a limit
+/// a stalled client holds megabytes.
+const NOTSENT_LOWAT: u32 = 128 * 1024;
+
+/// Descriptors that are not for clients: listeners, poll, signals, logs, and those who are told
+/// that the server is full.
+const RESERVED_DESCRIPTORS: u64 = 32;
+
+/// Why the server cannot listen.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// Another process listens there.
+    #[error("cannot listen on {0}: the port is taken. Stop the other server or use --listen")]
+    Taken(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Failed(SocketAddr, io::Error),
+}
+
+/// Listens on every address. Options that Linux hands down to accepted sockets are set here once
+/// instead of with several system calls for each.
+///
+/// # Errors
+///
+/// The first address that cannot be listened on.
+pub(super) fn listen(
+    addresses: &[SocketAddr],
+    keepalive: Option<Duration>,
+) -> Result<Vec<TcpListener>, ListenError> {
+    let listen_one = |address: &SocketAddr| {
+        // An IPv6 listener takes IPv4 too, unless that has a listener of its own.
+        let only_v6 = addresses.iter().any(|a| a.is_ipv4() && a.port() == address.port());
+        bind(*address, only_v6, keepalive).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => ListenError::Taken(*address),
+            _ => ListenError::Failed(*address, error),
+        })
+    };
+    addresses.iter().map(listen_one).collect()
+}
+
+fn bind(
+    address: SocketAddr,
+    only_v6: bool,
+    keepalive: Option<Duration>,
+) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // A port whose last server crashed can be bound again at once.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(only_v6)?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    if let Some(idle) = keepalive {
+        let probes = TcpKeepalive::new().with_time(idle).with_interval(idle / 6).with_retries(3);
+        socket.set_tcp_keepalive(&probes)?;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
+        // What was written and is not acknowledged for so long is lost with the peer (RFC 5482).
+        socket.set_tcp_user_timeout(keepalive.map(|idle| idle + idle / 2))?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// How many clients there are descriptors for. Raises the limit as far as the system lets a
+/// process.
+pub(super) fn descriptors_for_clients() -> usize {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, it stays as it is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::from(u32::MAX));
+    usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS).max(1)).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,99 @@
+//! The network: the only floor with sockets, a clock and a poll.
+//!
+//! One thread runs one loop ([`Server::turn`]), and a turn has five steps:
+//!
+//! 1. **Poll** for what became ready, until the nearest deadline ([`system`] asks mio).
+//! 2. **Accept and read**, bounded for each connection ([`accept`], [`input`]).
+//! 3. **Deadlines**: logins, floods, stalls, lingering ([`timers`]).
+//! 4. **Flush** one slice of those who have something to read ([`output`]).
+//! 5. **Reap** what died in this turn ([`life`]).
+//!
+//! The system tells each readiness once. So it is remembered in the [`connection`], and whoever
+//! stops before `WouldBlock` queues itself again.
+
+mod accept;
+mod address;
+mod connection;
+mod input;
+mod life;
+mod listen;
+mod logs;
+mod output;
+pub mod platform;
+mod pool;
+mod server;
+mod system;
+mod timers;
+
+use std::io::{self, Write};
+
+use thiserror::Error;
+use tracing::warn;
+
+pub use listen::ListenError;
+pub use server::{Exit, Server};
+pub use system::System;
+
+use crate::config::Settings;
+use logs::Logs;
+
+/// Why the server cannot run.
+#[derive(Debug, Error)]
+pub enum NetError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// More addresses than one server listens on.
+    #[error("{0} addresses to listen on; a server takes at most {max}", max = system::MAX_LISTENERS)]
+    TooManyListeners(usize),
+    /// The system's poll failed.
+    #[error("the system's poll failed: {0}")]
+    Poll(#[from] io::Error),
+}
+
+/// Serves until somebody asks it to stop. Prints where it listens.
+///
+/// # Errors
+///
+/// [`NetError`]: the server could not start, or cannot go on.
+pub fn run(settings: &Settings) -> Result<Exit, NetError> {
+    if settings.listen.len() > system::MAX_LISTENERS {
+        return Err(NetError::TooManyListeners(settings.listen.len()));
+    }
+    let logs = Logs::start(settings.log_format);
+    let listeners = listen::listen(&settings.listen, settings.keepalive)?;
+    let max_clients = max_clients(settings);
+    let mut addresses = Vec::new();
+    for listener in &listeners {
+        addresses.push(listener.local_addr()?);
+    }
+    let system = System::new(listeners)?;
+    let mut server = Server::new(system, settings.clone(), addresses.len(), max_clients);
+    for address in addresses {
+        // Nobody need read this.
+        let _ = writeln!(
+            io::stdout(),
+            "Listening on {address}, room for {max_clients} connections. Try: nc {} {}",
+            address.ip(),
+            address.port()
+        );
+    }
+    let exit = server.run()?;
+    match logs.dropped() {
+        0 => {}
+        lines => warn!(lines, "log lines were dropped"),
+    }
+    Ok(exit)
+}
+
+fn max_clients(settings: &Settings) -> usize {
+    let room = listen::descriptors_for_clients();
+    match settings.max_clients {
+        Some(wanted) if wanted > room => {
+            warn!(wanted, room, "--max-clients is more than there are descriptors for");
+            room
+        }
+        Some(wanted) => wanted,
+        None => room,
+    }
+}

@@ -1,0 +1,364 @@
+//! The loop: one turn after another, each in the same five steps.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use slab::Slab;
+use tracing::{debug, info, warn};
+
+use super::accept::Acceptor;
+use super::address::Addresses;
+use super::connection::{Connection, Death, Held, Phase, Wait};
+use super::input::BUFFER_BEYOND_LINE;
+use super::platform::{Event, Platform, Readiness};
+use super::pool::InputPool;
+use super::timers::{NEVER, Timers, ceil_millis};
+use crate::chat::{self, Chat, FloodLimit, Step};
+use crate::config::Settings;
+use crate::outbound::{self, ClientId, Outbound};
+
+/// A server: one chat, and the connections of those in it.
+///
+/// It owns every piece of state; everything else names connections by their id.
+pub struct Server<P: Platform> {
+    pub(super) platform: P,
+    pub(super) settings: Settings,
+    pub(super) chat: Chat,
+    pub(super) connections: Slab<Connection<P::Socket>>,
+    pub(super) acceptor: Acceptor,
+    pub(super) addresses: Addresses,
+    pub(super) pool: InputPool,
+    /// The time at which this turn began.
+    pub(super) now: Duration,
+    /// Who has input and waits for nothing. Everyone stands here at most once.
+    pub(super) ready: VecDeque<ClientId>,
+    /// Whose next line is a broadcast that has to wait.
+    pub(super) held: VecDeque<Held>,
+    /// Who dies at the end of this turn. Everyone stands here at most once.
+    pub(super) dead: Vec<(ClientId, Death)>,
+    /// Where everyone's bytes are read to.
+    pub(super) buffer: Box<[u8]>,
+    events: Vec<Event>,
+    timers: Timers,
+    stop: Option<Stop>,
+}
+
+/// The server is on its way out.
+#[derive(Debug)]
+struct Stop {
+    deadline: Duration,
+    forced: bool,
+}
+
+/// How the server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Asked to stop, it wrote what it could in the time that it had.
+    Drained,
+    /// Asked twice, it stopped at once.
+    Forced,
+}
+
+impl Exit {
+    /// The exit code of the process.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Drained => 0,
+            // What a shell reports of a process that an interrupt has ended.
+            Self::Forced => 130,
+        }
+    }
+}
+
+impl<P: Platform> Server<P> {
+    /// A server for at most `max_clients` on as many listeners as the platform has.
+    pub fn new(platform: P, settings: Settings, listeners: usize, max_clients: usize) -> Self {
+        let now = platform.now();
+        let chat = Chat::new(chat_limits(&settings), Outbound::new(outbound_limits(&settings)));
+        let buffer = vec![0; settings.max_line + BUFFER_BEYOND_LINE].into_boxed_slice();
+        Self {
+            platform,
+            chat,
+            connections: Slab::new(),
+            acceptor: Acceptor::new(listeners, max_clients),
+            addresses: Addresses::new(settings.max_per_address, settings.max_pending),
+            pool: InputPool::new(settings.input_bytes, max_clients),
+            settings,
+            now,
+            ready: VecDeque::new(),
+            held: VecDeque::new(),
+            dead: Vec::new(),
+            buffer,
+            events: Vec::new(),
+            timers: Timers::default(),
+            stop: None,
+        }
+    }
+
+    /// The world that this server lives in.
+    pub fn platform(&mut self) -> &mut P {
+        &mut self.platform
+    }
+
+    /// What happens in it.
+    pub fn chat(&self) -> &Chat {
+        &self.chat
+    }
+
+    /// How many connections there are, those on their way out included.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Turns until somebody asks the server to stop and everything is written.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system's poll: the server cannot go on.
+    pub fn run(&mut self) -> io::Result<Exit> {
+        loop {
+            if let Some(exit) = self.turn()? {
+                info!(counters = %self.chat.counters, "stopped");
+                return Ok(exit);
+            }
+        }
+    }
+
+    /// One turn. Its cost is bounded by what is ready, never by who is merely here.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system's poll: the server cannot go on.
+    pub fn turn(&mut self) -> io::Result<Option<Exit>> {
+        let timeout = self.timeout();
+        let mut events = std::mem::take(&mut self.events);
+        match self.platform.poll(timeout, &mut events) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => self.now = self.platform.now(),
+        }
+        events.drain(..).for_each(|event| self.handle_event(event));
+        self.events = events;
+        self.accept();
+        self.serve();
+        self.handle_deadlines();
+        self.flush();
+        self.reap();
+        Ok(self.exit())
+    }
+
+    /// For how long there is nothing to do. Zero only while there is something that can be done.
+    fn timeout(&self) -> Option<Duration> {
+        let runnable = !self.ready.is_empty()
+            || self.chat.outbound.has_work()
+            || self.pool.can_wake()
+            || (!self.held.is_empty() && self.chat.outbound.has_room())
+            || self.acceptor.is_runnable(self.connections.len());
+        if runnable {
+            return Some(Duration::ZERO);
+        }
+        let deadlines = [
+            self.timers.next(),
+            self.acceptor.retry_at(),
+            self.chat.news_deadline(),
+            self.chat.outbound.crowd_deadline(),
+            self.stop.as_ref().map(|stop| stop.deadline),
+        ];
+        let next = deadlines.into_iter().flatten().min()?;
+        Some(next.saturating_sub(self.platform.now()))
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Acceptable(listener) => self.acceptor.handle_acceptable(listener),
+            Event::Ready(id, readiness) => self.handle_ready(id, readiness),
+            Event::Report => info!(online = self.chat.online(), counters = %self.chat.counters),
+            Event::Stop => self.handle_stop(),
+        }
+    }
+
+    fn handle_ready(&mut self, id: ClientId, readiness: Readiness) {
+        let Some(connection) = self.connection(id) else { return };
+        connection.readable |= readiness.readable || readiness.is_over();
+        connection.read_closed |= readiness.read_closed;
+        let waits = connection.wait != Wait::None || connection.phase == Phase::Draining;
+        if readiness.is_over() && waits {
+            // It will not be read for a while, so this is the time to learn that it is over. One
+            // that waits for nothing is read to its end first: the system keeps those bytes.
+            return self.doom(id, Death::Failed);
+        }
+        if readiness.writable {
+            self.chat.outbound.handle_writable(id);
+        }
+        self.enqueue(id);
+    }
+
+    fn serve(&mut self) {
+        self.handle_crowd();
+        self.release();
+        for _ in 0..self.ready.len() {
+            let Some(id) = self.ready.pop_front() else { break };
+            let Some(connection) = self.connection(id) else { continue };
+            connection.queued = false;
+            match connection.phase {
+                Phase::Open => self.read(id),
+                Phase::Draining => {}
+                Phase::Lingering => self.discard(id),
+            }
+        }
+    }
+
+    fn handle_crowd(&mut self) {
+        let was_paused = self.chat.outbound.is_paused();
+        for id in self.chat.outbound.handle_crowd(self.now) {
+            self.doom(id, Death::CrowdDropped);
+        }
+        if self.chat.outbound.is_paused() && !was_paused {
+            self.chat.counters.crowd_pauses += 1;
+            debug!("the crowd lags: broadcasts wait");
+        }
+    }
+
+    /// Lets those go on for whom there is room now.
+    fn release(&mut self) {
+        if self.chat.outbound.has_room() {
+            for _ in 0..self.held.len() {
+                let Some(Held { id, since }) = self.held.pop_front() else { break };
+                self.chat.handle_held(id, self.now.saturating_sub(since));
+                self.resume(id, Wait::Room);
+                self.arm_login(id);
+            }
+        }
+        if self.pool.can_wake() {
+            for id in std::mem::take(&mut self.pool.waiters) {
+                self.resume(id, Wait::Input);
+            }
+        }
+    }
+
+    fn handle_deadlines(&mut self) {
+        while let Some((wake_ms, id)) = self.timers.pop(self.now) {
+            if self.connection(id).is_some_and(|connection| connection.wake_ms == wake_ms) {
+                self.handle_wake(id);
+            }
+        }
+        self.chat.handle_news(self.now);
+        let connections = &self.connections;
+        self.timers.compact(connections.len(), |wake_ms, id| {
+            let connection = connections.get(id.key as usize);
+            connection.is_some_and(|c| c.generation == id.generation && c.wake_ms == wake_ms)
+        });
+    }
+
+    fn handle_wake(&mut self, id: ClientId) {
+        let now = self.now;
+        let Some(connection) = self.connection(id) else { return };
+        connection.wake_ms = NEVER;
+        let linger = Duration::from_millis(connection.linger_ms);
+        let (phase, wait) = (connection.phase, connection.wait);
+        if linger <= now {
+            return self.doom(id, Death::Closed);
+        }
+        if self.chat.outbound.stall_deadline(id).is_some_and(|deadline| deadline <= self.now) {
+            return self.doom(id, Death::Stalled);
+        }
+        if phase == Phase::Open && wait != Wait::Room {
+            self.resume(id, Wait::Flood);
+            match self.chat.handle_login_deadline(id, self.now) {
+                Step::Close => self.close(id),
+                _ => self.arm_login(id),
+            }
+        }
+        self.arm_stall(id);
+        if phase == Phase::Lingering {
+            self.arm(id, linger);
+        }
+    }
+
+    /// Looks at a connection no later than at this time.
+    pub(super) fn arm(&mut self, id: ClientId, at: Duration) {
+        let wake_ms = ceil_millis(at);
+        if let Some(connection) = self.connection(id)
+            && wake_ms < connection.wake_ms
+        {
+            connection.wake_ms = wake_ms;
+            self.timers.push(wake_ms, id);
+        }
+    }
+
+    pub(super) fn arm_login(&mut self, id: ClientId) {
+        if let Some(deadline) = self.chat.login_deadline(id) {
+            self.arm(id, deadline);
+        }
+    }
+
+    pub(super) fn arm_stall(&mut self, id: ClientId) {
+        if let Some(deadline) = self.chat.outbound.stall_deadline(id) {
+            self.arm(id, deadline);
+        }
+    }
+
+    fn handle_stop(&mut self) {
+        if let Some(stop) = &mut self.stop {
+            stop.forced = true;
+            return;
+        }
+        info!(online = self.chat.online(), "stopping");
+        let deadline = self.now + self.settings.shutdown_grace;
+        self.stop = Some(Stop { deadline, forced: false });
+        self.platform.stop_listening();
+        self.acceptor.stop();
+        self.chat.handle_shutdown();
+        let open: Vec<ClientId> = self.ids().collect();
+        for id in open {
+            self.close(id);
+        }
+    }
+
+    fn exit(&self) -> Option<Exit> {
+        let stop = self.stop.as_ref()?;
+        if stop.forced {
+            return Some(Exit::Forced);
+        }
+        if !self.connections.is_empty() && self.now < stop.deadline {
+            return None;
+        }
+        if !self.connections.is_empty() {
+            warn!(connections = self.connections.len(), "the grace is over");
+        }
+        Some(Exit::Drained)
+    }
+
+    /// A connection that lives; `None` when it has gone, even if its slot is taken again.
+    pub(super) fn connection(&mut self, id: ClientId) -> Option<&mut Connection<P::Socket>> {
+        let connection = self.connections.get_mut(id.key as usize)?;
+        (connection.generation == id.generation && !connection.doomed).then_some(connection)
+    }
+
+    fn ids(&self) -> impl Iterator<Item = ClientId> {
+        self.connections.iter().filter_map(|(key, connection)| {
+            Some(ClientId { key: u32::try_from(key).ok()?, generation: connection.generation })
+        })
+    }
+}
+
+fn chat_limits(settings: &Settings) -> chat::Limits {
+    chat::Limits {
+        max_line: settings.max_line,
+        list_bytes: settings.list_bytes,
+        login_timeout: settings.login_timeout,
+        flood: FloodLimit { rate: settings.flood_rate, burst: settings.flood_burst },
+        announce_up_to: settings.announce_up_to,
+    }
+}
+
+fn outbound_limits(settings: &Settings) -> outbound::Limits {
+    outbound::Limits {
+        log_bytes: settings.log_bytes,
+        mailbox_bytes: settings.mailbox_bytes,
+        mailbox_total: settings.mailbox_total,
+        out_budget: settings.out_budget,
+        flush_slice: settings.flush_slice,
+        stall_timeout: settings.stall_timeout,
+    }
+}
