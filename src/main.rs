@@ -1,1 +1,46 @@
-fn main() {}
+//! `hubbub`: parse, build, run, report.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use hubbub::config::{self, Action, Cli, Flags};
+
+/// The command line or the configuration file is wrong; clap's own errors exit with the same.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let code = match Cli::parse().action() {
+        Action::Serve(flags) => serve(&flags),
+        Action::Chat { .. } => Ok(0),
+        Action::Completions { shell } => print(&config::completions(shell)),
+        Action::Man => config::man().map_err(anyhow::Error::from).and_then(|page| print(&page)),
+    };
+    ExitCode::from(code.unwrap_or_else(|error| {
+        report(&format!("hubbub: {error:#}"));
+        1
+    }))
+}
+
+fn serve(flags: &Flags) -> anyhow::Result<u8> {
+    match flags.resolve() {
+        Ok(_settings) => Ok(0),
+        Err(problems) => {
+            report(&problems.to_string());
+            Ok(USAGE)
+        }
+    }
+}
+
+fn print(bytes: &[u8]) -> anyhow::Result<u8> {
+    match io::stdout().write_all(bytes) {
+        // Whoever reads has read enough: `hubbub man | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        result => Ok(result.map(|()| 0)?),
+    }
+}
+
+/// Says it on stderr; if even that fails, the exit code has to do.
+fn report(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

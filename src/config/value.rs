@@ -1,0 +1,87 @@
+//! Text to value. An `Err` says what is wrong and what would work.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::{DEFAULT_PORT, LogFormat};
+
+/// The suffixes of a size, the largest first.
+const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+
+/// A plain number, or one with `KiB`, `MiB` or `GiB` in any case.
+pub(super) fn bytes(text: &str) -> Result<i128, String> {
+    let suffix = UNITS.iter().find_map(|&(unit, shift)| {
+        let cut = text.len().checked_sub(unit.len())?;
+        let (number, end) = text.split_at_checked(cut)?;
+        end.eq_ignore_ascii_case(unit).then_some((number, shift))
+    });
+    let (number, shift) = suffix.unwrap_or((text, 0));
+    integer(number)
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| format!("`{text}` is not a size; bytes, or KiB, MiB, GiB as in 8MiB"))
+}
+
+/// A plain number.
+pub(super) fn count(text: &str) -> Result<i128, String> {
+    integer(text).ok_or_else(|| format!("`{text}` is not a whole number"))
+}
+
+/// Decimal seconds from 0.05 to 86,400.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a time in seconds, such as 30 or 0.2"))?;
+    if !(0.05..=86_400.0).contains(&number) {
+        return Err(format!("{text} is out of range; 0.05 to 86400 seconds would work"));
+    }
+    Duration::try_from_secs_f64(number).map_err(|error| format!("`{text}`: {error}"))
+}
+
+/// `ADDR:PORT`, `[V6]:PORT`, or an address without a port.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)).map_err(|_| {
+        format!("`{text}` is not an IP address; such as 127.0.0.1:12345, [::1]:12345 or 0.0.0.0")
+    })
+}
+
+/// `text` or `json`.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("`{text}` is no format; text or json would work")),
+    }
+}
+
+/// `HOST[:PORT]`, with the port that it means. An IPv6 address without a port needs no brackets.
+pub(super) fn server(text: &str) -> Result<String, String> {
+    if let Ok(address) = address(text) {
+        return Ok(address.to_string());
+    }
+    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let port = port.map_or(Ok(DEFAULT_PORT), str::parse);
+    match port {
+        Ok(port) if port > 0 && !host.is_empty() && !host.contains(['[', ']', ' ']) => {
+            Ok(format!("{host}:{port}"))
+        }
+        _ => Err("not a server; HOST or HOST:PORT, such as localhost or [::1]:12345".to_owned()),
+    }
+}
+
+/// A size in its largest whole unit: `8MiB`, `4096`.
+pub(super) fn show_bytes(bytes: u64) -> String {
+    UNITS
+        .iter()
+        .find(|&&(_, shift)| bytes >> shift > 0 && bytes.trailing_zeros() >= shift)
+        .filter(|_| bytes >= 8192)
+        .map_or_else(|| bytes.to_string(), |&(unit, shift)| format!("{}{unit}", bytes >> shift))
+}
+
+/// Only digits, with a sign at most; 39 digits fit, and more are no number for anything here.
+fn integer(text: &str) -> Option<i128> {
+    text.parse().ok()
+}
