@@ -20,6 +20,7 @@
 //! [`outbound::Outbound::batch`].
 
 pub mod chat;
+pub mod client;
 pub mod config;
 pub mod metrics;
 pub mod name;

@@ -1,0 +1,211 @@
+//! One connection to the server: connect, read lines, log in.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use socket2::{SockRef, TcpKeepalive};
+
+use super::address::Server;
+use crate::wire::{DEFAULT_MAX_LINE, Frame, Framer, Notice, Reply, max_server_line};
+
+/// The longest line that a server may send, in bytes with its terminator: a `list` answer of the
+/// default 64 KiB with its words around it, or any other line.
+pub(super) const MAX_LINE: usize = {
+    let list = 64 * 1024 + 1024;
+    let other = max_server_line(DEFAULT_MAX_LINE);
+    if list > other { list } else { other }
+};
+
+/// How long one address of the server may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much is read at once, in bytes.
+const READ_SIZE: usize = 16 * 1024;
+
+/// When and how often a silent server is asked whether it is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// A connection, and what of it was read but not yet taken. It holds less than [`MAX_LINE`] and one
+/// read.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    framer: Framer,
+    buffer: Vec<u8>,
+    /// How much of the front of `buffer` was taken.
+    taken: usize,
+}
+
+/// What the server said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// A whole line without its terminator. It is not sanitised; bytes that are not UTF-8 are
+    /// U+FFFD.
+    Line(String),
+    /// A line that was too long, or no text at all, was dropped.
+    Dropped,
+}
+
+/// What came of offering a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    /// Logged in, under the name as the server writes it.
+    Welcome(String),
+    /// Somebody holds the name, or one that looks like it.
+    NameTaken,
+    /// The name cannot be had at all.
+    NameRefused,
+    /// The server has no room now.
+    Busy,
+    /// The server closed the connection without a refusal.
+    Closed,
+}
+
+impl Connection {
+    /// Connects to the first address of the server that answers.
+    pub(super) fn open(server: &Server) -> io::Result<Self> {
+        let mut last = io::Error::new(ErrorKind::NotFound, "the host has no address");
+        for address in (server.host.as_str(), server.port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+                Ok(stream) => return Self::over(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let keepalive =
+            TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
+        Ok(Self { stream, framer: Framer::default(), buffer: Vec::new(), taken: 0 })
+    }
+
+    /// A second handle, for writing while this one reads.
+    pub(super) fn writer(&self) -> io::Result<TcpStream> {
+        self.stream.try_clone()
+    }
+
+    /// Ends both directions at once; a read that waits comes back.
+    pub(super) fn close(&self) {
+        // It fails when the connection is gone, which is what was wanted.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Waits for the next whole line; `None` at the end of the stream. A last line without a
+    /// terminator is never taken: it may be half of what was meant.
+    pub(super) fn hear(&mut self) -> io::Result<Option<Heard>> {
+        loop {
+            if let Some(heard) = self.take() {
+                return Ok(Some(heard));
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Offers a name and waits for the answer, at most for `patience`. `show` is given every line
+    /// that comes, the answer included.
+    pub(super) fn login(
+        &mut self,
+        name: &str,
+        patience: Duration,
+        mut show: impl FnMut(&Heard),
+    ) -> io::Result<Login> {
+        let deadline = now() + patience;
+        // A server that is full may be gone already, but what it said is still to be read.
+        let sent = self.stream.write_all(format!("{name}\n").as_bytes());
+        loop {
+            let Some(heard) = self.hear_until(deadline)? else {
+                return sent.map(|()| Login::Closed);
+            };
+            show(&heard);
+            if let Heard::Line(line) = &heard
+                && let Some(answer) = answer(line)
+            {
+                self.stream.set_read_timeout(None)?;
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn hear_until(&mut self, deadline: Instant) -> io::Result<Option<Heard>> {
+        loop {
+            if let Some(heard) = self.take() {
+                return Ok(Some(heard));
+            }
+            let left = deadline.saturating_duration_since(now());
+            if left.is_zero() {
+                return Err(late());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Err(late());
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Takes what is already here.
+    fn take(&mut self) -> Option<Heard> {
+        let mut rest = &self.buffer[self.taken..];
+        let heard = self.framer.next(&mut rest, MAX_LINE).map(|frame| match frame {
+            Frame::Line(line) => Heard::Line(String::from_utf8_lossy(line).into_owned()),
+            Frame::TooLong | Frame::Tls => Heard::Dropped,
+        });
+        // Also when there is no frame: the rest of a line that is skipped is taken.
+        self.taken = self.buffer.len() - rest.len();
+        heard
+    }
+
+    /// Reads once; `false` at the end of the stream. Call it when there is nothing to take.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+        let kept = self.buffer.len();
+        self.buffer.resize(kept + READ_SIZE, 0);
+        let read = loop {
+            match self.stream.read(&mut self.buffer[kept..]) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        self.buffer.truncate(kept + read.as_ref().copied().unwrap_or(0));
+        Ok(read? > 0)
+    }
+}
+
+/// What a line says about the name that was offered, if it says anything.
+fn answer(line: &str) -> Option<Login> {
+    let Some(Reply::Notice(notice)) = Reply::parse(line) else { return None };
+    match notice {
+        Notice::Welcome(name) => Some(Login::Welcome(name.to_owned())),
+        Notice::NameTaken(_) => Some(Login::NameTaken),
+        Notice::Full | Notice::AddressFull | Notice::PendingFull | Notice::LoginTimeout => {
+            Some(Login::Busy)
+        }
+        other => other.is_refusal().then_some(Login::NameRefused),
+    }
+}
+
+fn late() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "the server did not answer in time")
+}
+
+/// The time, for deadlines.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the client has a clock; this is its only look at it"
+)]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}

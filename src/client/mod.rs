@@ -1,0 +1,167 @@
+//! The threaded terminal client: `hubbub chat NAME [HOST[:PORT]]`.
+//!
+//! One thread listens to the server, one reads the keyboard:
+//!
+//! ```text
+//! keyboard --(rustyline)--> terminal --------> socket
+//! screen <--(printer thread) <--[bounded]-- listener <-- socket
+//! ```
+//!
+//! * `address`: `HOST[:PORT]`.
+//! * `connection`: connect, read lines of bounded length, log in.
+//! * [`screen`]: what a line of the server looks like. Pure; fuzzed.
+//! * `names`: names that were seen, and completion. Pure.
+//! * `backoff`: how long to wait before the next try. Pure; randomness is an argument.
+//! * `listener`: reads what comes, and connects again when the server goes away.
+//! * `terminal`: the keyboard and the screen, when both are a terminal.
+//! * `pipe`: the same for a script: lines in, lines out, an exit code.
+//!
+//! Guarantees: no byte of the server steers the terminal; memory is bounded whatever the server
+//! sends; a line that was not sent is told so; an unterminated last line is never acted on.
+
+mod address;
+mod backoff;
+mod connection;
+mod listener;
+mod names;
+mod pipe;
+pub mod screen;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use thiserror::Error;
+
+pub use address::AddressError;
+
+use address::Server;
+use connection::Connection;
+
+/// How long the server may take to answer a name.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who one is, and where one goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The name to log in under. What is a name is for the server to say.
+    pub name: String,
+    /// `HOST`, `HOST:PORT` or `[V6]:PORT`; the port is 12345 if none is named.
+    pub server: String,
+}
+
+/// How a session ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was done as asked.
+    Done,
+    /// The server refused the name or, from a pipe, a line.
+    Refused,
+}
+
+/// Why a session failed. Each text is one line for the person at the keyboard.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The server's address makes no sense.
+    #[error("bad server address: {0}")]
+    Address(#[from] AddressError),
+    /// The name would not reach the server as one line.
+    #[error("bad name: it must be one line of 1 to {} characters", crate::name::MAX_SCALARS)]
+    Name,
+    /// Nobody answered there.
+    #[error("cannot connect to {server}: {source}; is `hubbub serve` running there?")]
+    Connect {
+        /// Host and port.
+        server: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The connection ended before the name was accepted.
+    #[error("cannot log in at {server}: {source}")]
+    Login {
+        /// Host and port.
+        server: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The server ended the stream while there was more to send.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The connection broke.
+    #[error("the connection to {server} broke: {source}")]
+    Broken {
+        /// Host and port.
+        server: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// After a lost connection, somebody else holds the name.
+    #[error("gave up: the name {name} is still taken at {server}")]
+    NameHeld {
+        /// The name.
+        name: String,
+        /// Host and port.
+        server: String,
+    },
+    /// After a lost connection, the server does not accept the name any more.
+    #[error("gave up: {server} refuses the name {name} now")]
+    NameRefused {
+        /// The name.
+        name: String,
+        /// Host and port.
+        server: String,
+    },
+    /// Standard input cannot be read.
+    #[error("cannot read the input: {0}")]
+    Input(#[source] io::Error),
+    /// Standard output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[source] io::Error),
+    /// The terminal does not work as one.
+    #[error("cannot use the terminal: {0}")]
+    Terminal(#[from] rustyline::error::ReadlineError),
+    /// The system has no thread or signal handler to give.
+    #[error("cannot start: {0}")]
+    Start(#[source] io::Error),
+}
+
+/// Runs a session to its end: with a prompt when standard input and output are a terminal, as a
+/// pipe otherwise.
+///
+/// # Errors
+///
+/// [`ClientError`], to be shown to the user.
+pub fn run(options: &Options) -> Result<Outcome, ClientError> {
+    let server = Server::parse(&options.server)?;
+    check_name(&options.name)?;
+    if io::stdin().is_terminal()
+        && io::stdout().is_terminal()
+        && let Some(terminal) = terminal::Terminal::open()?
+    {
+        return terminal.run(&options.name, &server);
+    }
+    pipe::run(&options.name, &server)
+}
+
+/// Refuses what would be another thing than a name on the wire: no line, or several. The rest is
+/// for the server to judge.
+fn check_name(name: &str) -> Result<(), ClientError> {
+    // A name may get shorter when it is normalised, but not by much.
+    let sensible = 1..=4 * crate::name::MAX_SCALARS;
+    let sendable = sensible.contains(&name.chars().count()) && !name.contains(char::is_control);
+    if sendable { Ok(()) } else { Err(ClientError::Name) }
+}
+
+/// The first connection. Later ones have patience; this one tells at once what is wrong.
+fn connect(server: &Server) -> Result<Connection, ClientError> {
+    Connection::open(server)
+        .map_err(|source| ClientError::Connect { server: server.to_string(), source })
+}
+
+/// The end of a stream where there should have been an answer.
+fn closed_early() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")
+}
