@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::wire::text::quote;
+
 /// The port of a server that was not told otherwise.
 pub(super) const DEFAULT_PORT: u16 = 12345;
 
@@ -40,11 +42,11 @@ impl Server {
         if host.is_empty() {
             return Err(AddressError::NoHost);
         }
-        if host.contains(['[', ']']) {
-            return Err(AddressError::Bracket);
-        }
         if host.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(AddressError::Host);
+        }
+        if host.contains(['[', ']']) {
+            return Err(AddressError::Bracket);
         }
         Ok(Self { host: host.to_owned(), port: port.map_or(Ok(DEFAULT_PORT), parse_port)? })
     }
@@ -76,7 +78,7 @@ fn split(typed: &str) -> Result<(&str, Option<&str>), AddressError> {
 fn parse_port(text: &str) -> Result<u16, AddressError> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|&port| digits && port > 0);
-    port.ok_or_else(|| AddressError::Port(text.to_owned()))
+    port.ok_or_else(|| AddressError::Port(quote(text).into_owned()))
 }
 
 #[cfg(test)]
@@ -85,17 +87,17 @@ mod tests {
 
     use super::*;
 
-    fn server(host: &str, port: u16) -> Result<Server, AddressError> {
-        Ok(Server { host: host.to_owned(), port })
+    fn server(host: &str, port: u16) -> Server {
+        Server { host: host.to_owned(), port }
     }
 
     #[test]
     fn every_form_is_understood() {
-        assert_eq!(Server::parse("localhost"), server("localhost", 12345));
-        assert_eq!(Server::parse("chat.example:99"), server("chat.example", 99));
-        assert_eq!(Server::parse("::1"), server("::1", 12345));
-        assert_eq!(Server::parse("[::1]"), server("::1", 12345));
-        assert_eq!(Server::parse("[fe80::1%eth0]:65535"), server("fe80::1%eth0", 65535));
+        assert_eq!(Server::parse("localhost"), Ok(server("localhost", 12345)));
+        assert_eq!(Server::parse("chat.example:99"), Ok(server("chat.example", 99)));
+        assert_eq!(Server::parse("::1"), Ok(server("::1", 12345)));
+        assert_eq!(Server::parse("[::1]"), Ok(server("::1", 12345)));
+        assert_eq!(Server::parse("[fe80::1%eth0]:65535"), Ok(server("fe80::1%eth0", 65535)));
     }
 
     #[test]

@@ -196,7 +196,8 @@ impl Listener {
         let mut trouble = format!("Connection to {server} lost.");
         let mut give_up: Option<Instant> = None;
         loop {
-            let wait = backoff.next(random());
+            let left = give_up.map(|end| end.saturating_duration_since(now()));
+            let wait = backoff.next(random()).min(left.unwrap_or(Duration::MAX));
             self.say(format!("{trouble} Trying again in {} s ...", seconds(wait)));
             if self.left.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                 return Ok(None);
@@ -207,7 +208,11 @@ impl Listener {
                     self.say(format!("Connected to {server} again."));
                     return Ok(Some(connection));
                 }
-                Try::Failed => trouble = format!("Still no connection to {server}."),
+                Try::Failed => {
+                    // A server that went away in between has other ghosts.
+                    give_up = None;
+                    trouble = format!("Still no connection to {server}.");
+                }
                 Try::NameTaken => {
                     let end = *give_up.get_or_insert_with(|| now() + self.patience.name_taken);
                     if now() >= end {
