@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use hubbub::client::{self, Outcome};
 use hubbub::config::{self, Action, Cli, Flags};
+use hubbub::net;
 
 /// The command line or the configuration file is wrong; clap's own errors exit with the same.
 const USAGE: u8 = 2;
@@ -12,7 +14,7 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let code = match Cli::parse().action() {
         Action::Serve(flags) => serve(&flags),
-        Action::Chat { .. } => Ok(0),
+        Action::Chat { name, server } => chat(name, server),
         Action::Completions { shell } => print(&config::completions(shell)),
         Action::Man => config::man().map_err(anyhow::Error::from).and_then(|page| print(&page)),
     };
@@ -24,11 +26,18 @@ fn main() -> ExitCode {
 
 fn serve(flags: &Flags) -> anyhow::Result<u8> {
     match flags.resolve() {
-        Ok(_settings) => Ok(0),
+        Ok(settings) => Ok(net::run(&settings)?.code()),
         Err(problems) => {
             report(&problems.to_string());
             Ok(USAGE)
         }
+    }
+}
+
+fn chat(name: String, server: String) -> anyhow::Result<u8> {
+    match client::run(&client::Options { name, server })? {
+        Outcome::Done => Ok(0),
+        Outcome::Refused => Ok(1),
     }
 }
 
