@@ -157,7 +157,10 @@ mod tests {
                 addresses.enter(local, id(n));
                 addresses.enter(remote, id(n + 1000));
             }
-            assert_eq!((addresses.is_full(local), addresses.is_full(remote)), (local_full, remote_full));
+            assert_eq!(
+                (addresses.is_full(local), addresses.is_full(remote)),
+                (local_full, remote_full)
+            );
             addresses.settle(remote);
             addresses.leave(remote);
             assert!(!addresses.is_full(remote));

@@ -45,11 +45,6 @@ impl Crowd {
         Self { counts: [0; SEGMENTS], beyond: 0, followers: 0, current: 0, shift }
     }
 
-    /// How many cursors there are.
-    pub(super) fn followers(&self) -> usize {
-        self.followers
-    }
-
     /// The log now ends at this offset.
     pub(super) fn advance(&mut self, end: u64) {
         let current = end >> self.shift;
@@ -217,7 +212,7 @@ mod tests {
         crowd.leave(5);
         crowd.shift(5, segment * 1000);
         assert_eq!(crowd.counts[slot(1000)], 2);
-        assert_eq!((crowd.beyond, crowd.followers()), (0, 2));
+        assert_eq!((crowd.beyond, crowd.followers), (0, 2));
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t'))
 }
 
-fn utf8<'a>(bytes: &'a [u8]) -> Result<&'a str, Malformed<'a>> {
+fn utf8(bytes: &[u8]) -> Result<&str, Malformed<'_>> {
     std::str::from_utf8(bytes).map_err(|_| Malformed::NotUtf8)
 }
 

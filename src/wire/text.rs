@@ -39,6 +39,7 @@ pub fn is_unsafe(c: char) -> bool {
 /// Whether a byte can belong to an unsafe character: a control byte, or the lead byte of C1
 /// (0xC2) or of general punctuation (0xE2). No branch, so that the compiler looks at sixteen at a
 /// time: most lines pay nothing more.
+#[expect(clippy::needless_bitwise_bool, reason = "a branch for each byte is what this avoids")]
 fn is_suspect(byte: u8) -> bool {
     (byte < 0x20) | (byte == 0x7f) | (byte == 0xc2) | (byte == 0xe2)
 }

@@ -29,6 +29,7 @@ pub struct Faults {
 
 /// One connection, seen from outside.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not exclude each other")]
 pub struct Peer {
     /// What the peer's program has received.
     pub received: Vec<u8>,
