@@ -13,6 +13,7 @@
 //! * `names`: names that were seen, and completion. Pure.
 //! * `backoff`: how long to wait before the next try. Pure; randomness is an argument.
 //! * `listener`: reads what comes, and connects again when the server goes away.
+//! * `gate`: who has the screen, the printer or the keyboard.
 //! * `terminal`: the keyboard and the screen, when both are a terminal.
 //! * `pipe`: the same for a script: lines in, lines out, an exit code.
 //!
@@ -22,6 +23,7 @@
 mod address;
 mod backoff;
 mod connection;
+mod gate;
 mod listener;
 mod names;
 mod pipe;

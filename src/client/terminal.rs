@@ -14,13 +14,15 @@ use std::time::Duration;
 use rustyline::completion::Completer;
 use rustyline::config::Config;
 use rustyline::error::ReadlineError;
+use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
-use rustyline::{CompletionType, Context, Editor, ExternalPrinter};
-use rustyline::{Helper, Highlighter, Hinter, Validator};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{CompletionType, Context, Editor, ExternalPrinter, Helper, Highlighter};
 use signal_hook::consts::SIGINT;
 
 use super::address::Server;
 use super::connection::{Connection, Heard, Login};
+use super::gate::Gate;
 use super::listener::{Link, Listener, NotSent, Patience, Shown, learn};
 use super::names::Names;
 use super::screen::Screen;
@@ -46,23 +48,43 @@ const LAST_PRINT: Duration = Duration::from_secs(1);
 /// How often the keyboard is called away until it answers.
 const CALL_INTERVAL: Duration = Duration::from_millis(50);
 
-type LineEditor = Editor<Completion, DefaultHistory>;
+type LineEditor = Editor<Assistant, DefaultHistory>;
 
 /// A terminal that can do what is needed of it.
 pub(super) struct Terminal {
     editor: LineEditor,
     printer: Box<dyn ExternalPrinter + Send>,
     names: Arc<Mutex<Names>>,
+    gate: Arc<Gate>,
     colour: bool,
 }
 
-/// Completes what is typed.
-#[derive(Helper, Highlighter, Hinter, Validator)]
-struct Completion {
+/// What the editor calls while it edits: it completes, and it hands over the screen.
+#[derive(Helper, Highlighter)]
+struct Assistant {
     names: Arc<Mutex<Names>>,
+    gate: Arc<Gate>,
 }
 
-impl Completer for Completion {
+/// The editor asks for a hint when it has the terminal and is about to draw the line.
+impl Hinter for Assistant {
+    type Hint = String;
+
+    fn hint(&self, _: &str, _: usize, _: &Context<'_>) -> Option<String> {
+        self.gate.open();
+        None
+    }
+}
+
+/// The editor asks for a judgement before it takes the line and gives the terminal back.
+impl Validator for Assistant {
+    fn validate(&self, _: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        self.gate.close();
+        Ok(ValidationResult::Valid(None))
+    }
+}
+
+impl Completer for Assistant {
     type Candidate = String;
 
     fn complete(
@@ -78,6 +100,7 @@ impl Completer for Completion {
 /// The threads of a session, as the keyboard sees them.
 struct Session {
     link: Arc<Link>,
+    gate: Arc<Gate>,
     /// How the listener came to its end.
     verdict: Receiver<Result<(), ClientError>>,
     /// Hung up when everything is printed.
@@ -97,9 +120,11 @@ impl Terminal {
         let mut editor = LineEditor::with_config(config)?;
         let Ok(printer) = editor.create_external_printer() else { return Ok(None) };
         let names = Arc::new(Mutex::new(Names::default()));
-        editor.set_helper(Some(Completion { names: Arc::clone(&names) }));
+        let gate = Arc::new(Gate::default());
+        let assistant = Assistant { names: Arc::clone(&names), gate: Arc::clone(&gate) };
+        editor.set_helper(Some(assistant));
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Ok(Some(Self { editor, printer: Box::new(printer), names, colour: !no_colour }))
+        Ok(Some(Self { editor, printer: Box::new(printer), names, gate, colour: !no_colour }))
     }
 
     /// A session, from the first connection to the goodbye.
@@ -111,9 +136,12 @@ impl Terminal {
         let interrupted = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))
             .map_err(ClientError::Start)?;
-        let Self { mut editor, printer, names, colour } = self;
+        let Self { mut editor, printer, names, gate, colour } = self;
         let (shown, to_show) = sync_channel(SHOWN_QUEUE);
-        let printed = start_printer(Paper { printer, colour, me: me.clone() }, to_show)?;
+        let printed = start_printer(
+            Paper { printer, gate: Arc::clone(&gate), colour, me: me.clone() },
+            to_show,
+        )?;
         let link = Arc::new(Link::default());
         let (stay, left) = channel();
         let listener = Listener {
@@ -126,7 +154,7 @@ impl Terminal {
             left,
         };
         let verdict = start_listener(listener, connection)?;
-        let session = Session { link, verdict, printed, stay };
+        let session = Session { link, gate, verdict, printed, stay };
         let typed = read_keyboard(&mut editor, &me, colour, &session, &interrupted);
         session.end(typed, editor)
     }
@@ -162,13 +190,14 @@ impl Session {
         typed: Result<(), ClientError>,
         editor: LineEditor,
     ) -> Result<Outcome, ClientError> {
-        let Self { link, verdict, printed, stay } = self;
+        let Self { link, gate, verdict, printed, stay } = self;
         link.leave();
         drop(stay);
         let last = verdict.recv_timeout(GOODBYE);
         link.close();
         // A print that waits for the keyboard comes back when there is none any more.
         drop(editor);
+        gate.open();
         // Nothing is ever sent here: it ends by the hanging up, or by the time.
         let _ = printed.recv_timeout(LAST_PRINT);
         typed?;
@@ -193,7 +222,9 @@ fn read_keyboard(
         if interrupted.load(Ordering::SeqCst) {
             return Ok(());
         }
-        match editor.readline(&prompt) {
+        let typed = editor.readline(&prompt);
+        session.gate.close();
+        match typed {
             // Pasted text can hold several lines.
             Ok(text) => {
                 for line in text.lines() {
@@ -265,6 +296,7 @@ fn call_away(left: &Receiver<()>) {
 /// Where the printer prints.
 struct Paper {
     printer: Box<dyn ExternalPrinter + Send>,
+    gate: Arc<Gate>,
     colour: bool,
     me: String,
 }
@@ -275,6 +307,7 @@ fn start_printer(mut paper: Paper, to_show: Receiver<Shown>) -> Result<Receiver<
     let print = move || {
         let _hung_up_at_the_end = done;
         while let Ok(first) = to_show.recv() {
+            paper.gate.pass();
             let batch = paper.lay_out(&first, &to_show);
             paper.print(&batch);
         }
