@@ -283,7 +283,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cut_finds_the_same_quit(text in "(quit|QUIT| |\n|a{60}|\r){0,12}", cut in 0..80usize) {
+        fn any_cut_finds_the_same_quit(
+            text in "(quit|QUIT| |\n|a{60}|\r){0,12}", cut in 0..80usize,
+        ) {
             let whole = LineWatch::default().find_quit(text.as_bytes());
             let (front, back) = text.as_bytes().split_at(cut.min(text.len()));
             let mut watch = LineWatch::default();
