@@ -7,5 +7,7 @@
     reason = "that is how tests fail"
 )]
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without has failed it")]
+
 mod config;
 mod sim;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::builder::ValueHint;
@@ -25,8 +25,9 @@ const CONFIG: &str = "config";
 
 const AFTER_HELP: &str = "\
 Sizes are bytes, or have KiB, MiB or GiB at their end. Times are seconds; fractions are fine.
-Every setting is also a key of the file that --config names: max_line = 4096, log_bytes = \"8MiB\",
-listen = [\"127.0.0.1:12345\", \"[::1]:12345\"]. A flag wins over the file, the file over the default.
+Every setting is also a key of the file that --config names, with _ for -: max_line = 4096,
+log_bytes = \"8MiB\", listen = [\"127.0.0.1:12345\", \"[::1]:12345\"].
+A flag wins over the file, the file over the default.
 Exit codes: 0 done, 1 it failed, 2 the command line or the file is wrong.";
 
 /// A chat server for a crowd, and its client.
@@ -177,13 +178,23 @@ pub fn man() -> io::Result<Vec<u8>> {
     main.render_synopsis_section(&mut page)?;
     main.render_description_section(&mut page)?;
     main.render_options_section(&mut page)?;
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "serve") {
-        let usage = Man::new(sub.clone());
-        usage.render_description_section(&mut page)?;
-        usage.render_synopsis_section(&mut page)?;
-        usage.render_options_section(&mut page)?;
+    writeln!(page, ".SH COMMANDS")?;
+    for sub in command.get_subcommands_mut() {
+        let usage = sub.render_usage().to_string();
+        writeln!(page, ".SS \"{}\"", roff(usage.trim_start_matches("Usage: ")))?;
+        writeln!(page, "{}.", roff(&sub.get_about().unwrap_or_default().to_string()))?;
+        for arg in sub.get_positionals() {
+            let name = arg.get_value_names().unwrap_or_default().join(" ");
+            let help = arg.get_help().unwrap_or_default().to_string();
+            writeln!(page, ".TP\n\\fI{}\\fR\n{}.", roff(&name), roff(&help))?;
+        }
     }
-    main.render_extra_section(&mut page)?;
+    writeln!(page, ".SH NOTES\n{}", roff(AFTER_HELP).replace('\n', "\n.br\n"))?;
     main.render_version_section(&mut page)?;
     Ok(page)
+}
+
+/// Text for roff: a backslash and a dash mean themselves. No line of ours starts with a dot.
+fn roff(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
 }

@@ -84,13 +84,12 @@ impl Contents {
     }
 
     fn take_scalar(&mut self, setting: &'static Setting, origin: Origin, value: &DeValue<'_>) {
-        match scalar(setting.kind, value) {
-            Some(text) => self.values.push((setting, origin, text)),
-            None => {
-                let what = format!("{}: {}", setting.key(), wrong_type(setting, value));
-                self.problems.push((origin, what));
-                self.bad.push(setting);
-            }
+        if let Some(text) = scalar(setting.kind, value) {
+            self.values.push((setting, origin, text));
+        } else {
+            let what = format!("{}: {}", setting.key(), wrong_type(setting, value));
+            self.problems.push((origin, what));
+            self.bad.push(setting);
         }
     }
 }

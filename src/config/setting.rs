@@ -287,49 +287,52 @@ impl Setting {
     /// What the help says: what it does, its default and its range.
     pub(super) fn full_help(&self) -> String {
         let Self { help, default, .. } = self;
-        match self.kind {
-            Kind::Addresses | Kind::Format => format!("{help} [default: {default}]"),
-            _ => format!("{help} [default: {default}; {}]", self.range()),
+        match self.range() {
+            range if range.is_empty() => format!("{help} [default: {default}]"),
+            range => format!("{help} [default: {default}; {range}]"),
         }
     }
 
     /// The number that a text means, if this setting takes it.
     pub(super) fn number(&self, text: &str) -> Result<u64, String> {
-        let (number, least, most) = match self.kind {
-            Kind::Bytes(least, most) => (value::bytes(text)?, least, most),
-            Kind::Count(least, most) => (value::count(text)?, least, most),
-            Kind::WholeSeconds(least, most) => (value::count(text)?, least, most),
-            Kind::Seconds | Kind::Addresses | Kind::Format => return Err(self.takes()),
+        let (number, least, most, off) = match self.kind {
+            Kind::Bytes(least, most) => (value::bytes(text)?, least, most, ""),
+            Kind::Count(least, most) => (value::count(text)?, least, most, ""),
+            Kind::WholeSeconds(least, most) => (value::count(text)?, least, most, ", or 0,"),
+            Kind::Seconds | Kind::Addresses | Kind::Format => {
+                return Err(format!("`{text}` is read as a number, which this is not"));
+            }
         };
-        let is_off = number == 0 && matches!(self.kind, Kind::WholeSeconds(..));
+        let is_off = number == 0 && !off.is_empty();
         match u64::try_from(number) {
             Ok(number) if is_off || (least..=most).contains(&number) => Ok(number),
-            _ => Err(format!("{text} is out of range; {} would work", self.takes())),
+            _ => {
+                let (least, most) = (self.show(least), self.show(most));
+                Err(format!("{text} is out of range; {least} to {most}{off} would work"))
+            }
         }
     }
 
-    /// What would work, in words.
-    pub(super) fn takes(&self) -> String {
-        match self.kind {
-            Kind::Bytes(..) => format!("{} bytes", self.range()),
-            Kind::Count(..) => self.range(),
-            Kind::Seconds => format!("{} seconds", self.range()),
-            Kind::WholeSeconds(..) => format!("{} whole seconds, or 0", self.range()),
-            Kind::Addresses => "addresses such as \"127.0.0.1:12345\"".to_owned(),
-            Kind::Format => "\"text\" or \"json\"".to_owned(),
-        }
-    }
-
+    /// From and to, as far as anybody meets the ends.
     fn range(&self) -> String {
         match self.kind {
-            Kind::Bytes(least, most) => {
-                format!("{} to {}", value::show_bytes(least), value::show_bytes(most))
+            Kind::Count(0, MANY) | Kind::Addresses | Kind::Format => String::new(),
+            Kind::Bytes(least, HUGE) | Kind::Count(least, MANY) => {
+                format!("at least {}", self.show(least))
             }
-            Kind::Count(least, most) | Kind::WholeSeconds(least, most) => {
-                format!("{least} to {most}")
+            Kind::Bytes(least, most)
+            | Kind::Count(least, most)
+            | Kind::WholeSeconds(least, most) => {
+                format!("{} to {}", self.show(least), self.show(most))
             }
             Kind::Seconds => "0.05 to 86400".to_owned(),
-            Kind::Addresses | Kind::Format => String::new(),
+        }
+    }
+
+    fn show(&self, number: u64) -> String {
+        match self.kind {
+            Kind::Bytes(..) => value::show_bytes(number),
+            _ => number.to_string(),
         }
     }
 }

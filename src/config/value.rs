@@ -18,23 +18,23 @@ pub(super) fn bytes(text: &str) -> Result<i128, String> {
     let (number, shift) = suffix.unwrap_or((text, 0));
     integer(number)
         .and_then(|number| number.checked_mul(1 << shift))
-        .ok_or_else(|| format!("`{text}` is not a size; bytes, or KiB, MiB, GiB as in 8MiB"))
+        .ok_or_else(|| format!("{} is not a size; bytes, or KiB, MiB, GiB as in 8MiB", quote(text)))
 }
 
 /// A plain number.
 pub(super) fn count(text: &str) -> Result<i128, String> {
-    integer(text).ok_or_else(|| format!("`{text}` is not a whole number"))
+    integer(text).ok_or_else(|| format!("{} is not a whole number", quote(text)))
 }
 
 /// Decimal seconds from 0.05 to 86,400.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text
         .parse()
-        .map_err(|_| format!("`{text}` is not a time in seconds, such as 30 or 0.2"))?;
+        .map_err(|_| format!("{} is not a time in seconds, such as 30 or 0.2", quote(text)))?;
     if !(0.05..=86_400.0).contains(&number) {
         return Err(format!("{text} is out of range; 0.05 to 86400 seconds would work"));
     }
-    Duration::try_from_secs_f64(number).map_err(|error| format!("`{text}`: {error}"))
+    Duration::try_from_secs_f64(number).map_err(|error| format!("{}: {error}", quote(text)))
 }
 
 /// `ADDR:PORT`, `[V6]:PORT`, or an address without a port.
@@ -44,7 +44,10 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     }
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)).map_err(|_| {
-        format!("`{text}` is not an IP address; such as 127.0.0.1:12345, [::1]:12345 or 0.0.0.0")
+        format!(
+            "{} is not an IP address; such as 127.0.0.1:12345, [::1]:12345 or 0.0.0.0",
+            quote(text)
+        )
     })
 }
 
@@ -53,7 +56,7 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err(format!("`{text}` is no format; text or json would work")),
+        _ => Err(format!("{} is no format; text or json would work", quote(text))),
     }
 }
 
@@ -79,6 +82,11 @@ pub(super) fn show_bytes(bytes: u64) -> String {
         .find(|&&(_, shift)| bytes >> shift > 0 && bytes.trailing_zeros() >= shift)
         .filter(|_| bytes >= 8192)
         .map_or_else(|| bytes.to_string(), |&(unit, shift)| format!("{}{unit}", bytes >> shift))
+}
+
+/// What was typed, on one line whatever it was.
+fn quote(text: &str) -> String {
+    format!("`{}`", text.escape_debug())
 }
 
 /// Only digits, with a sign at most; 39 digits fit, and more are no number for anything here.
