@@ -1,5 +1,6 @@
 //! The TOML file: each key with its line, each bad one a problem of its own.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -44,13 +45,15 @@ pub(super) fn parse(text: &str) -> Contents {
         Origin::Line(1 + before.filter(|&&byte| byte == b'\n').count())
     };
     let (table, errors) = DeTable::parse_recoverable(text);
+    // What was recovered from a line that is not TOML is a guess, and guesses are not told.
+    let mut broken = BTreeSet::new();
     for error in &errors {
         let origin = line_of(error.span().map_or(0, |span| span.start));
-        let what = error.message().lines().collect::<Vec<_>>().join(", ");
-        contents.problems.push((origin, format!("not TOML: {what}")));
+        if broken.insert(origin) {
+            let what = error.message().lines().collect::<Vec<_>>().join(", ");
+            contents.problems.push((origin, format!("not TOML: {what}")));
+        }
     }
-    // What was recovered from a line that is not TOML is a guess, and guesses are not told.
-    let broken: Vec<Origin> = contents.problems.iter().map(|&(origin, _)| origin).collect();
     for (key, value) in table.get_ref() {
         let origin = line_of(key.span().start);
         if broken.contains(&origin) {
@@ -58,7 +61,9 @@ pub(super) fn parse(text: &str) -> Contents {
             continue;
         }
         match Setting::of_key(key.get_ref()) {
-            Some(setting) => contents.take(setting, origin, value.get_ref(), &line_of),
+            Some(setting) => contents.take(setting, origin, value.get_ref(), &|offset| {
+                Some(line_of(offset)).filter(|origin| !broken.contains(origin))
+            }),
             None => contents.problems.push((origin, unknown(key.get_ref()))),
         }
     }
@@ -71,12 +76,14 @@ impl Contents {
         setting: &'static Setting,
         origin: Origin,
         value: &DeValue<'_>,
-        line_of: &impl Fn(usize) -> Origin,
+        sound_line_of: &impl Fn(usize) -> Option<Origin>,
     ) {
         match value {
             DeValue::Array(array) if setting.kind == Kind::Addresses && !array.is_empty() => {
                 for item in array {
-                    self.take_scalar(setting, line_of(item.span().start), item.get_ref());
+                    if let Some(origin) = sound_line_of(item.span().start) {
+                        self.take_scalar(setting, origin, item.get_ref());
+                    }
                 }
             }
             scalar => self.take_scalar(setting, origin, scalar),

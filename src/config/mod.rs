@@ -1,7 +1,7 @@
 //! What the operator asked for: raw text becomes a validated [`Settings`], or a list of everything
 //! that is wrong with it.
 //!
-//! Every setting is one entry of [`setting::ALL`]: a `--flag` of `hubbub serve` and a key of the
+//! Every setting is one entry of `setting::ALL`: a `--flag` of `hubbub serve` and a key of the
 //! TOML file that `--config FILE` names. A flag wins over the file, the file over the default.
 //!
 //! * `cli`: the command line, its help, its man page, its completions
