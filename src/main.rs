@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use hubbub::client::{self, Outcome};
+use hubbub::client::{self, Options, Outcome};
 use hubbub::config::{self, Action, Cli, Flags};
 use hubbub::net;
 
@@ -15,7 +15,7 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let code = match Cli::parse().action() {
         Action::Serve(flags) => serve(&flags),
-        Action::Chat { name, server } => chat(name, server),
+        Action::Chat { name, server } => chat(&Options { name, server }),
         Action::Completions { shell } => print(&config::completions(shell)),
         Action::Man => config::man().map_err(anyhow::Error::from).and_then(|page| print(&page)),
     };
@@ -35,11 +35,11 @@ fn serve(flags: &Flags) -> anyhow::Result<u8> {
     }
 }
 
-fn chat(name: String, server: String) -> anyhow::Result<u8> {
-    match client::run(&client::Options { name, server })? {
-        Outcome::Done => Ok(0),
-        Outcome::Refused => Ok(1),
-    }
+fn chat(options: &Options) -> anyhow::Result<u8> {
+    Ok(match client::run(options)? {
+        Outcome::Done => 0,
+        Outcome::Refused => 1,
+    })
 }
 
 fn print(bytes: &[u8]) -> anyhow::Result<u8> {

@@ -4,10 +4,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "that is how tests fail"
+    reason = "what a test cannot do without has failed it"
 )]
-
-#![allow(clippy::unwrap_used, reason = "what a test cannot do without has failed it")]
+#![allow(unreachable_pub, missing_docs, reason = "nobody else sees them")]
 
 mod config;
 mod sim;

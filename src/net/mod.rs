@@ -2,13 +2,13 @@
 //!
 //! One thread runs one loop ([`Server::turn`]), and a turn has five steps:
 //!
-//! 1. **Poll** for what became ready, until the nearest deadline ([`system`] asks mio).
-//! 2. **Accept and read**, bounded for each connection ([`accept`], [`input`]).
-//! 3. **Deadlines**: logins, floods, stalls, lingering ([`timers`]).
-//! 4. **Flush** one slice of those who have something to read ([`output`]).
-//! 5. **Reap** what died in this turn ([`life`]).
+//! 1. **Poll** for what became ready, until the nearest deadline (`system` asks mio).
+//! 2. **Accept and read**, bounded for each connection (`accept`, `input`).
+//! 3. **Deadlines**: logins, floods, stalls, lingering (`timers`).
+//! 4. **Flush** one slice of those who have something to read (`output`).
+//! 5. **Reap** what died in this turn (`life`).
 //!
-//! The system tells each readiness once. So it is remembered in the [`connection`], and whoever
+//! The system tells each readiness once. So it is remembered in the `connection`, and whoever
 //! stops before `WouldBlock` queues itself again.
 
 mod accept;

@@ -1,7 +1,7 @@
 //! What is still to be written, and to whom.
 //!
 //! A broadcast is written once, into the [`Log`]. A client holds no copy of it, only a cursor: the
-//! offset up to which it was written. Lines for one client alone wait in its [`Mailbox`], each due
+//! offset up to which it was written. Lines for one client alone wait in its mailbox, each due
 //! at an offset of the log, so that a client reads everything in the order in which the server
 //! took it.
 //!
