@@ -8,5 +8,7 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "nobody else sees them")]
 
+mod bodies;
 mod config;
 mod sim;
+mod tidy;

@@ -44,7 +44,7 @@ pub enum NetError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// More addresses than one server listens on.
-    #[error("{0} addresses to listen on; a server takes at most {max}", max = system::MAX_LISTENERS)]
+    #[error("{0} addresses to listen on; at most {max} are possible", max = system::MAX_LISTENERS)]
     TooManyListeners(usize),
     /// The system's poll failed.
     #[error("the system's poll failed: {0}")]

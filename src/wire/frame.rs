@@ -156,10 +156,13 @@ mod tests {
         assert_eq!(lines("a\n\x16\n"), some(&["a", "\x16"]));
     }
 
+    /// Those that mean something to a framer, and two that do not.
+    const BYTES: &[u8] = b"ab\r\n\xef\xbb\xbf\x17";
+
     proptest! {
         #[test]
         fn any_split_gives_the_same_frames(
-            stream in prop::collection::vec(prop::sample::select(b"ab\r\n\xef\xbb\xbf\x17".to_vec()), 0..80),
+            stream in prop::collection::vec(prop::sample::select(BYTES), 0..80),
             cuts in prop::collection::vec(0..80usize, 0..8),
         ) {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();

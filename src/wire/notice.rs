@@ -261,11 +261,11 @@ fn parse_count(text: &str) -> Option<u64> {
 
 fn parse_online(text: &str) -> Option<Notice<'_>> {
     let (count, names) = text.strip_prefix("Online users (")?.split_once("): ")?;
-    let count = parse_count(count)?;
+    let count = parse_count(count).filter(|&count| count > 0)?;
     let cut = names
         .strip_suffix(" more")
         .and_then(|rest| rest.rsplit_once(" ... and "))
-        .and_then(|(names, more)| Some((names, parse_count(more)?)));
+        .and_then(|(names, more)| Some((names, parse_count(more).filter(|&more| more > 0)?)));
     let (names, more) = cut.unwrap_or((names, 0));
     Some(Notice::Online { count, names, more })
 }
@@ -327,6 +327,15 @@ mod tests {
         }
         let crowd = Notice::Crowd { joined: 57, left: 3, online: 1203 };
         assert_eq!(crowd.to_string(), "57 joined, 3 left (1,203 online)");
+    }
+
+    #[test]
+    fn what_is_never_printed_is_not_parsed() {
+        for text in ["Online users (0): Bob", "Online users (01): Bob", "Welcome Bob"] {
+            assert_eq!(Notice::parse(text), None, "{text:?}");
+        }
+        let odd = Notice::parse("Online users (1): Bob ... and 0 more");
+        assert_eq!(odd, Some(Notice::Online { count: 1, names: "Bob ... and 0 more", more: 0 }));
     }
 
     #[test]

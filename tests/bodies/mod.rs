@@ -1,0 +1,40 @@
+//! The bodies of the fuzz targets, and their corpora replayed on every run of the tests.
+
+mod command;
+mod lines;
+mod name;
+mod reply;
+
+use std::fs;
+use std::path::Path;
+
+/// Runs a body over everything that its fuzzer found worth keeping.
+fn replay(target: &str, body: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut inputs = 0;
+    for entry in fs::read_dir(&corpus).expect("every target has a corpus") {
+        body(&fs::read(entry.unwrap().path()).unwrap());
+        inputs += 1;
+    }
+    assert!(inputs > 0, "the corpus of {target} is empty");
+}
+
+#[test]
+fn the_corpus_of_command_is_fine() {
+    replay("command", command::run);
+}
+
+#[test]
+fn the_corpus_of_lines_is_fine() {
+    replay("lines", lines::run);
+}
+
+#[test]
+fn the_corpus_of_name_is_fine() {
+    replay("name", name::run);
+}
+
+#[test]
+fn the_corpus_of_reply_is_fine() {
+    replay("reply", reply::run);
+}

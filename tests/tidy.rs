@@ -1,0 +1,191 @@
+//! The house rules that no compiler knows: who may import whom, and how large a room may be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The longest file, in lines.
+const MAX_LINES: usize = 500;
+
+/// The longest line, in characters.
+const MAX_COLUMNS: usize = 100;
+
+/// Every floor with the floors that it may know.
+const FLOORS: [(&str, &[&str]); 10] = [
+    ("main", &["net", "client", "config"]),
+    ("tools", &["capture", "wire", "name", "config"]),
+    ("net", &["chat", "outbound", "wire", "name", "capture", "config", "metrics"]),
+    ("client", &["wire", "name"]),
+    ("chat", &["outbound", "wire", "name", "metrics"]),
+    ("wire", &["name"]),
+    ("outbound", &[]),
+    ("name", &[]),
+    ("config", &[]),
+    ("metrics", &[]),
+];
+
+/// Words of the world outside, and the only floors that may say them.
+const WORLD: [(&str, &[&str]); 8] = [
+    ("mio::", &["net"]),
+    ("socket2::", &["net", "client"]),
+    ("rustix::", &["net", "client"]),
+    ("tracing::", &["net"]),
+    ("TcpStream", &["net", "client"]),
+    ("Instant", &["net", "client"]),
+    ("SystemTime", &["net", "client"]),
+    ("std::thread", &["client"]),
+];
+
+/// A source file of the project.
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The floor that the file stands on: the first step below `src`.
+    fn floor(&self) -> String {
+        let relative = self.path.strip_prefix(root()).unwrap();
+        if relative.starts_with("tools") {
+            return "tools".to_owned();
+        }
+        let first = relative.strip_prefix("src").unwrap().components().next().unwrap();
+        Path::new(first.as_os_str()).file_stem().unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// Where the file is, for people.
+    fn name(&self) -> String {
+        self.path.strip_prefix(root()).unwrap().display().to_string()
+    }
+
+    /// The lines that are code, with their numbers.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate().map(|(i, line)| (i + 1, line));
+        lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below a folder of the project.
+fn sources(folder: &str) -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().unwrap() != "target" {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push(Source { path, text });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} holds no code");
+    found
+}
+
+/// The floors that a line of code names, as `crate::floor` or `hubbub::floor`.
+fn named(line: &str) -> impl Iterator<Item = &str> {
+    ["crate::", "hubbub::"].into_iter().flat_map(move |house| {
+        line.match_indices(house).map(move |(at, _)| {
+            let rest = &line[at + house.len()..];
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+            &rest[..end.unwrap_or(rest.len())]
+        })
+    })
+}
+
+fn assert_none(broken: &[String]) {
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn every_floor_knows_only_those_it_may() {
+    let mut broken = Vec::new();
+    for source in sources("src").into_iter().chain(sources("tools/src")) {
+        let floor = source.floor();
+        if floor == "lib" {
+            continue;
+        }
+        let rule = FLOORS.iter().find(|(name, _)| *name == floor);
+        let (_, allowed) = rule.unwrap_or_else(|| panic!("{floor} is no floor of the house"));
+        for (number, line) in source.code() {
+            for name in named(line) {
+                if name != floor && !allowed.contains(&name) {
+                    let path = source.name();
+                    broken.push(format!("{path}:{number}: {floor} may not know {name}: {line}"));
+                }
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn a_grouped_import_hides_nothing() {
+    let grouped =
+        |line: &&str| line.contains("crate::{") || line.contains("use super::super::super");
+    for source in sources("src") {
+        let found: Vec<&str> = source.text.lines().filter(grouped).collect();
+        assert!(found.is_empty(), "{}: {found:?}", source.name());
+    }
+}
+
+#[test]
+fn sockets_clocks_and_threads_stay_on_their_floors() {
+    let mut broken = Vec::new();
+    for source in sources("src") {
+        let floor = source.floor();
+        for (number, line) in source.code() {
+            for (word, allowed) in WORLD {
+                if line.contains(word) && !allowed.contains(&floor.as_str()) {
+                    let path = source.name();
+                    broken.push(format!("{path}:{number}: {word} on the floor {floor}"));
+                }
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn every_room_fits_on_a_few_screens() {
+    let mut broken = Vec::new();
+    for folder in ["src", "tests", "tools/src", "fuzz"] {
+        for source in sources(folder) {
+            let path = source.name();
+            let lines = source.text.lines().count();
+            if lines > MAX_LINES {
+                broken.push(format!("{path}: {lines} lines, at most {MAX_LINES}"));
+            }
+            for (number, line) in source.text.lines().enumerate() {
+                if line.chars().count() > MAX_COLUMNS {
+                    broken.push(format!("{path}:{}: over {MAX_COLUMNS} columns", number + 1));
+                }
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn every_room_says_what_it_is_for() {
+    for source in sources("src") {
+        let is_test = source.path.ends_with("tests.rs");
+        let says = source.text.starts_with("//!");
+        assert!(says || is_test, "{} has no first line of docs", source.name());
+    }
+}
+
+#[test]
+fn no_test_is_ignored_without_a_reason() {
+    for source in sources("src").into_iter().chain(sources("tests")) {
+        for (number, line) in source.code() {
+            let ignored = line.trim() == concat!("#[", "ignore]");
+            assert!(!ignored, "{}:{number}: ignored, and why?", source.name());
+        }
+    }
+}
