@@ -10,5 +10,7 @@
 
 mod bodies;
 mod config;
+mod faults;
 mod sim;
+mod support;
 mod tidy;
