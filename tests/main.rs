@@ -8,6 +8,7 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "nobody else sees them")]
 
+mod bad_input;
 mod bodies;
 mod config;
 mod faults;
