@@ -31,10 +31,10 @@ fn reference(line: &[u8]) -> Result<Command<'_>, Malformed<'_>> {
         ("quit", _) if only_spaces => Ok(Command::Quit),
         ("list", rest) => {
             let prefix = rest.unwrap_or_default().trim_end_matches(' ');
-            match prefix.contains(' ') {
-                false => Ok(Command::List { prefix }),
-                true => Err(Malformed::Unknown(line)),
+            if prefix.contains(' ') {
+                return Err(Malformed::Unknown(line));
             }
+            Ok(Command::List { prefix })
         }
         _ => Err(Malformed::Unknown(line)),
     }
