@@ -1,9 +1,12 @@
 //! The bodies of the fuzz targets, and their corpora replayed on every run of the tests.
 
-mod command;
-mod lines;
-mod name;
-mod reply;
+pub mod chat;
+pub mod command;
+pub mod lines;
+mod model;
+pub mod name;
+pub mod reply;
+pub mod screen;
 
 use std::fs;
 use std::path::Path;
@@ -37,4 +40,14 @@ fn the_corpus_of_name_is_fine() {
 #[test]
 fn the_corpus_of_reply_is_fine() {
     replay("reply", reply::run);
+}
+
+#[test]
+fn the_corpus_of_chat_is_fine() {
+    replay("chat", chat::run);
+}
+
+#[test]
+fn the_corpus_of_screen_is_fine() {
+    replay("screen", screen::run);
 }

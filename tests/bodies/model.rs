@@ -1,0 +1,219 @@
+//! The reference chat: what everyone has to hear, said plainly, without a log, a cursor or a
+//! mailbox. It knows names and commands from the library, since those have references of their own.
+
+use std::time::Duration;
+
+use hubbub::name::Name;
+use hubbub::wire::foreign::is_http_request;
+use hubbub::wire::text::{clean, quote};
+use hubbub::wire::{Command, Malformed, Notice, Reply};
+
+/// Somebody who connected once.
+#[derive(Debug)]
+pub struct Person {
+    pub state: State,
+    /// Every line that it has to hear, in order.
+    pub hears: Vec<String>,
+    tries: u8,
+    spoken: bool,
+    deadline: Duration,
+    told_wanted_until: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Newcomer,
+    Present(Name),
+    Gone,
+}
+
+/// Everyone, and what is not yet told of who came and went.
+#[derive(Debug)]
+pub struct Model {
+    pub people: Vec<Person>,
+    announce_up_to: usize,
+    login_timeout: Duration,
+    came: u64,
+    went: u64,
+    summary_at: Option<Duration>,
+}
+
+impl Model {
+    pub fn new(announce_up_to: usize, login_timeout: Duration) -> Self {
+        let people = Vec::new();
+        Self { people, announce_up_to, login_timeout, came: 0, went: 0, summary_at: None }
+    }
+
+    pub fn online(&self) -> usize {
+        self.present().count()
+    }
+
+    fn present(&self) -> impl Iterator<Item = (usize, &Name)> {
+        self.people.iter().enumerate().filter_map(|(who, person)| match &person.state {
+            State::Present(name) => Some((who, name)),
+            _ => None,
+        })
+    }
+
+    pub fn connect(&mut self, now: Duration) {
+        self.people.push(Person {
+            state: State::Newcomer,
+            hears: Vec::new(),
+            tries: 0,
+            spoken: false,
+            deadline: now + self.login_timeout,
+            told_wanted_until: Duration::ZERO,
+        });
+        self.tell(self.people.len() - 1, Notice::EnterName);
+    }
+
+    /// A whole line; `None` for one over the limit.
+    pub fn line(&mut self, who: usize, line: Option<&[u8]>, max_line: u64, now: Duration) {
+        match self.people[who].state.clone() {
+            State::Newcomer => self.try_name(who, line, max_line, now),
+            State::Present(name) => match line.map(Command::parse) {
+                None => self.tell(who, Notice::TooLong(max_line)),
+                Some(Ok(command)) => self.obey(who, &name, command, now),
+                Some(Err(Malformed::NotUtf8)) => self.tell(who, Notice::NotUtf8),
+                Some(Err(Malformed::Private)) => self.tell(who, Notice::PrivateFormat),
+                Some(Err(Malformed::All)) => self.tell(who, Notice::AllFormat),
+                Some(Err(Malformed::Unknown(line))) => {
+                    self.tell(who, Notice::Unknown(&quote(line)));
+                }
+            },
+            State::Gone => {}
+        }
+    }
+
+    fn try_name(&mut self, who: usize, line: Option<&[u8]>, max_line: u64, now: Duration) {
+        let Some(line) = line else { return self.refuse(who, Notice::TooLong(max_line), now) };
+        if line.is_empty() {
+            return;
+        }
+        let first = !std::mem::replace(&mut self.people[who].spoken, true);
+        if first && is_http_request(line) {
+            self.tell(who, Notice::Http);
+            return self.leave(who, now);
+        }
+        let Ok(text) = std::str::from_utf8(line) else {
+            return self.refuse(who, Notice::NotUtf8, now);
+        };
+        let name = match Name::parse(text) {
+            Ok(name) => name,
+            Err(error) => return self.refuse(who, Notice::NameRefused(error), now),
+        };
+        let same = self.present().find(|(_, other)| other.folded() == name.folded());
+        let like = self.present().find(|(_, other)| other.look_alike() == name.look_alike());
+        if let Some((holder, held)) = same.or(like).map(|(at, held)| (at, held.clone())) {
+            if now >= self.people[holder].told_wanted_until {
+                self.people[holder].told_wanted_until = now + Duration::from_secs(30);
+                self.tell(holder, Notice::NameWanted);
+            }
+            return self.refuse(who, Notice::NameTaken(held.as_str()), now);
+        }
+        if self.online() < self.announce_up_to {
+            self.tell_all(Notice::Joined(name.as_str()));
+        } else {
+            self.came += 1;
+            self.summary_at.get_or_insert(now + Duration::from_secs(1));
+        }
+        self.tell(who, Notice::Welcome(name.as_str()));
+        self.people[who].state = State::Present(name);
+    }
+
+    fn refuse(&mut self, who: usize, why: Notice<'_>, now: Duration) {
+        self.tell(who, why);
+        self.people[who].tries += 1;
+        if self.people[who].tries == 3 {
+            self.tell(who, Notice::TooManyTries);
+            self.leave(who, now);
+        }
+    }
+
+    fn obey(&mut self, who: usize, me: &Name, command: Command<'_>, now: Duration) {
+        match command {
+            Command::All { text } => {
+                let said = Reply::Broadcast { from: me.as_str(), text: &clean(text) }.to_string();
+                self.everyone(|hears| hears.push(said.clone()));
+            }
+            Command::Private { to, text } => {
+                let folded = hubbub::name::Folded::of(to);
+                let receiver = self.present().find(|(_, name)| name.folded() == folded);
+                match receiver.map(|(receiver, _)| receiver) {
+                    Some(receiver) => {
+                        let text = clean(text);
+                        let said = Reply::Private { from: me.as_str(), text: &text }.to_string();
+                        self.people[receiver].hears.push(said);
+                    }
+                    None => self.tell(who, Notice::NotFound(&quote(to))),
+                }
+            }
+            Command::List { prefix } => {
+                let prefix = hubbub::name::Folded::of(prefix);
+                let mut names: Vec<&Name> = self.present().map(|(_, name)| name).collect();
+                names.retain(|name| name.folded().as_str().starts_with(prefix.as_str()));
+                names.sort_by_key(|name| name.folded());
+                let (count, names) = (names.len() as u64, names.iter().map(|n| n.as_str()));
+                let names = names.collect::<Vec<_>>().join(", ");
+                self.tell(who, Notice::Online { count, names: &names, more: 0 });
+            }
+            Command::Help => self.tell(who, Notice::Help),
+            Command::Empty => {}
+            Command::Quit => self.leave(who, now),
+        }
+    }
+
+    /// Somebody goes, in whatever way.
+    pub fn leave(&mut self, who: usize, now: Duration) {
+        let online = self.online();
+        let state = std::mem::replace(&mut self.people[who].state, State::Gone);
+        let State::Present(name) = state else { return };
+        if online <= self.announce_up_to {
+            self.tell_all(Notice::Left(name.as_str()));
+        } else {
+            self.went += 1;
+            self.summary_at.get_or_insert(now + Duration::from_secs(1));
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Duration) {
+        for who in 0..self.people.len() {
+            if self.people[who].state == State::Newcomer && self.people[who].deadline <= now {
+                self.tell(who, Notice::LoginTimeout);
+                self.leave(who, now);
+            }
+        }
+        if self.summary_at.is_some_and(|at| at <= now) {
+            let (joined, left) = (std::mem::take(&mut self.came), std::mem::take(&mut self.went));
+            self.summary_at = None;
+            let online = self.online() as u64;
+            self.tell_all(Notice::Crowd { joined, left, online });
+        }
+    }
+
+    pub fn shut_down(&mut self) {
+        for person in &mut self.people {
+            if std::mem::replace(&mut person.state, State::Gone) != State::Gone {
+                person.hears.push(Reply::Notice(Notice::ShuttingDown).to_string());
+            }
+        }
+    }
+
+    fn tell(&mut self, who: usize, notice: Notice<'_>) {
+        self.people[who].hears.push(Reply::Notice(notice).to_string());
+    }
+
+    fn tell_all(&mut self, notice: Notice<'_>) {
+        let line = Reply::Notice(notice).to_string();
+        self.everyone(|hears| hears.push(line.clone()));
+    }
+
+    fn everyone(&mut self, mut tell: impl FnMut(&mut Vec<String>)) {
+        for person in &mut self.people {
+            if matches!(person.state, State::Present(_)) {
+                tell(&mut person.hears);
+            }
+        }
+    }
+}
