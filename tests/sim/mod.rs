@@ -239,3 +239,18 @@ fn a_second_stop_does_not_wait() {
     server.platform().stop_server();
     assert_eq!(server.step(), Some(Exit::Forced));
 }
+
+#[test]
+fn who_comes_late_is_asked_for_a_name_however_much_was_said_before() {
+    let settings = Settings { log_bytes: 1 << 15, max_line: 64, ..settings() };
+    let mut server = Server::new(World::new(11), settings, 1, 3);
+    let alice = server.connect_as("Alice");
+    for n in 0..1000 {
+        server.say(alice, &format!("all {n} and some more of it, to fill the log"));
+        server.settle();
+    }
+    let late = server.platform().connect();
+    server.settle();
+    assert_eq!(server.hears(late), ["[SERVER] Enter your name:"]);
+    assert_eq!(server.chat().counters.lapped, 0);
+}
