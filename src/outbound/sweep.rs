@@ -9,6 +9,7 @@ pub(super) struct Sweep {
     /// one turn of a client catches up with it.
     room: u64,
     position: usize,
+    /// How many slots there were when this round began.
     slots: usize,
     left: usize,
     served: usize,
@@ -42,8 +43,10 @@ impl Sweep {
         if self.left == 0 && end > self.from {
             self.from = end;
             self.left = slots;
+            // Slots that are added during the round are not in it: to go on through them would end
+            // it before the first ones, and nothing may ever begin another.
+            self.slots = slots;
         }
-        self.slots = slots;
     }
 
     /// The next slot to look at in this turn.

@@ -114,6 +114,19 @@ fn a_sweep_serves_a_slice_in_a_turn_and_stops_when_all_have_read() {
 }
 
 #[test]
+fn who_connects_during_a_round_takes_nobodys_place_in_it() {
+    let mut outbound = outbound(5);
+    outbound.broadcast(&[b"hi\n"]);
+    let mut served = flush(&mut outbound);
+    (5..10).for_each(|key| outbound.connect(id(key)));
+    while outbound.has_work() {
+        served.extend(flush(&mut outbound));
+    }
+    served.sort_unstable();
+    assert_eq!(served, [0, 1, 2, 3, 4]);
+}
+
+#[test]
 fn those_with_mail_go_first_but_only_a_slice_of_them() {
     let mut outbound = outbound(8);
     for key in [7, 6, 5] {
