@@ -195,8 +195,9 @@ impl<P: Platform> Server<P> {
 
     fn serve(&mut self) {
         self.handle_crowd();
+        let ready = self.ready.len();
         self.release();
-        for _ in 0..self.ready.len() {
+        for _ in 0..ready {
             let Some(id) = self.ready.pop_front() else { break };
             let Some(connection) = self.connection(id) else { continue };
             connection.queued = false;
@@ -219,15 +220,23 @@ impl<P: Platform> Server<P> {
         }
     }
 
-    /// Lets those go on for whom there is room now.
+    /// Lets those go on for whom there is room now. Those who were held have their turn at once,
+    /// in the order in which they came: behind whoever had its turn just before, they would find
+    /// the room taken again, and wait for ever. Whoever there is no room for is not even looked at.
     fn release(&mut self) {
-        if self.chat.outbound.has_room() {
-            for _ in 0..self.held.len() {
-                let Some(Held { id, since }) = self.held.pop_front() else { break };
-                self.chat.handle_held(id, self.now.saturating_sub(since));
-                self.resume(id, Wait::Room);
-                self.arm_login(id);
+        for _ in 0..self.held.len() {
+            if !self.chat.outbound.has_room() {
+                break;
             }
+            let Some(Held { id, since }) = self.held.pop_front() else { break };
+            self.chat.handle_held(id, self.now.saturating_sub(since));
+            if let Some(connection) = self.connection(id)
+                && connection.wait == Wait::Room
+            {
+                connection.wait = Wait::None;
+                self.read(id);
+            }
+            self.arm_login(id);
         }
         if self.pool.can_wake() {
             for id in std::mem::take(&mut self.pool.waiters) {

@@ -254,3 +254,21 @@ fn who_comes_late_is_asked_for_a_name_however_much_was_said_before() {
     assert_eq!(server.hears(late), ["[SERVER] Enter your name:"]);
     assert_eq!(server.chat().counters.lapped, 0);
 }
+
+#[test]
+fn talkers_who_wait_for_room_take_turns() {
+    // Whoever's event comes first, and so is served first in the first turn.
+    for seed in 0..8 {
+        let settings = Settings { max_line: 64, out_budget: 448, ..settings() };
+        let mut server = server(seed, settings);
+        let (alice, bob) = (server.connect_as("Alice"), server.connect_as("Bob"));
+        let endless: String = (0..1000).map(|n| format!("all {n:08}\n")).collect();
+        server.platform().send(alice, endless.as_bytes());
+        server.say(bob, "all me");
+        server.settle();
+        let heard = server.hears(bob);
+        let before = heard.iter().position(|line| line == "[Bob]: me").unwrap();
+        assert!(before < 100, "after {before} lines of one who never waits");
+        assert_eq!(heard.len(), 1001);
+    }
+}
