@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use super::address::AddressKey;
-use super::connection::Connection;
+use super::connection::{Connection, Death};
 use super::platform::Platform;
 use super::server::Server;
 use crate::outbound::ClientId;
@@ -16,8 +16,8 @@ use crate::wire::Notice;
 /// The most connections taken in one turn.
 const MAX_ACCEPTS: usize = 64;
 
-/// The most connections that are told that the server is full at one time. More wait in the
-/// backlog of the listener.
+/// The most connections that are told at one time that there is no room for them. While the server
+/// is full, more wait in the backlog of the listener.
 const MAX_REFUSED: usize = 16;
 
 /// How long to leave accept alone when it fails for want of something.
@@ -35,7 +35,7 @@ pub(super) struct Acceptor {
     /// The listener that comes first in the next turn.
     first: usize,
     max_clients: usize,
-    /// How many of the connections were refused for want of room.
+    /// How many of the connections were refused for want of room. They take none from others.
     refused: usize,
     retry_at: Option<Duration>,
     warn_at: Duration,
@@ -148,25 +148,35 @@ impl<P: Platform> Server<P> {
         debug!(client = id.key, %peer, "accepted");
         let key = AddressKey::of(peer.ip());
         let full = self.acceptor.is_full(self.connections.len());
-        let address_full = self.addresses.is_full(key);
+        let refusal = if full {
+            Some(Notice::Full)
+        } else {
+            self.addresses.is_full(key).then_some(Notice::AddressFull)
+        };
         let mut connection = Connection::new(socket, key, id.generation);
-        connection.refused = full;
-        connection.pending = !full;
+        connection.refused = refusal.is_some();
+        connection.pending = refusal.is_none();
         self.connections.insert(connection);
         self.chat.counters.accepted += 1;
-        if full {
-            self.acceptor.refused += 1;
-            self.chat.handle_refused(id, Notice::Full);
-            return self.close(id);
+        if let Some(why) = refusal {
+            return self.refuse(id, why);
         }
         self.addresses.enter(key, id);
-        if address_full {
-            self.chat.handle_refused(id, Notice::AddressFull);
-            return self.close(id);
-        }
         self.chat.handle_connect(id, self.now);
         self.arm_login(id);
         self.bound_pending();
+    }
+
+    /// Tells a connection why it cannot stay. Too many of one address must not make the others wait
+    /// as a full server does: where enough are being told, the next ones are closed without a word.
+    fn refuse(&mut self, id: ClientId, why: Notice<'_>) {
+        self.acceptor.refused += 1;
+        if self.acceptor.refused > MAX_REFUSED {
+            self.chat.counters.refused += 1;
+            return self.doom(id, Death::Closed);
+        }
+        self.chat.handle_refused(id, why);
+        self.close(id);
     }
 
     /// When too many have no name, one of the address that has most of them goes.

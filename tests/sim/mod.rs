@@ -272,3 +272,21 @@ fn talkers_who_wait_for_room_take_turns() {
         assert_eq!(heard.len(), 1001);
     }
 }
+
+#[test]
+fn those_over_the_limit_of_their_address_take_no_room_from_others() {
+    let settings = Settings { max_per_address: Some(2), ..settings() };
+    let mut server = Server::new(World::new(13), settings, 1, 4);
+    let greedy: Vec<usize> = (0..100).map(|_| server.platform().connect()).collect();
+    server.settle();
+    assert_eq!(server.hears(greedy[1]), ["[SERVER] Enter your name:"]);
+    assert_eq!(server.hears(greedy[2]), ["[SERVER] Too many connections from your address."]);
+    server.platform().address = [192, 0, 2, 1].into();
+    let other = server.platform().connect();
+    server.settle();
+    assert_eq!(server.hears(other), ["[SERVER] Enter your name:"]);
+    assert_eq!(server.connections(), 3 + 16, "so many are told at one time");
+    server.pass(Duration::from_secs(3));
+    assert_eq!(server.connections(), 3);
+    assert_eq!(server.chat().counters.refused, 98);
+}

@@ -45,6 +45,7 @@ pub struct Peer {
     pub ended: bool,
     /// The peer has reset the connection.
     pub reset: bool,
+    address: Option<Ipv4Addr>,
     id: Option<ClientId>,
     to_server: VecDeque<u8>,
     in_flight: VecDeque<u8>,
@@ -61,6 +62,8 @@ pub struct World {
     /// The server found nothing to do and was ready to wait.
     pub quiet: bool,
     pub listening: bool,
+    /// Where the next peers connect from; this machine unless a test says otherwise.
+    pub address: Ipv4Addr,
     random: fastrand::Rng,
     backlog: VecDeque<usize>,
     acceptable: bool,
@@ -79,6 +82,7 @@ impl World {
             now: Duration::from_secs(1000),
             quiet: false,
             listening: true,
+            address: Ipv4Addr::LOCALHOST,
             random: fastrand::Rng::with_seed(seed),
             backlog: VecDeque::new(),
             acceptable: false,
@@ -88,7 +92,8 @@ impl World {
 
     /// Somebody connects; the number of the peer.
     pub fn connect(&mut self) -> usize {
-        self.peers.push(Peer { reads: true, ..Peer::default() });
+        let address = Some(self.address);
+        self.peers.push(Peer { reads: true, address, ..Peer::default() });
         self.backlog.push_back(self.peers.len() - 1);
         self.acceptable = true;
         self.peers.len() - 1
@@ -214,7 +219,7 @@ impl Platform for World {
             return Err(ErrorKind::ConnectionAborted.into());
         }
         peer.edge.writable = true;
-        Ok((Socket(number), (Ipv4Addr::LOCALHOST, 50_000).into()))
+        Ok((Socket(number), (peer.address.unwrap_or(Ipv4Addr::LOCALHOST), 50_000).into()))
     }
 
     fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
