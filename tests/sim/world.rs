@@ -12,6 +12,9 @@ use hubbub::outbound::ClientId;
 /// What a peer's system takes before its program reads, in bytes.
 pub const SOCKET_BUFFER: usize = 2000;
 
+/// How many turns the server may spend on what it has read already, or on nothing.
+const MAX_IDLE_TURNS: u32 = 50;
+
 /// How often something goes wrong, in percent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
@@ -64,6 +67,9 @@ pub struct World {
     pub listening: bool,
     /// Where the next peers connect from; this machine unless a test says otherwise.
     pub address: Ipv4Addr,
+    /// How many turns in a row the server did not wait, had no event, and asked for nothing.
+    idle_turns: u32,
+    asked: bool,
     random: fastrand::Rng,
     backlog: VecDeque<usize>,
     acceptable: bool,
@@ -83,6 +89,8 @@ impl World {
             quiet: false,
             listening: true,
             address: Ipv4Addr::LOCALHOST,
+            idle_turns: 0,
+            asked: false,
             random: fastrand::Rng::with_seed(seed),
             backlog: VecDeque::new(),
             acceptable: false,
@@ -192,6 +200,10 @@ impl Platform for World {
             }
         }
         self.random.shuffle(events);
+        let idle = events.is_empty() && timeout == Some(Duration::ZERO) && !self.asked;
+        self.asked = false;
+        self.idle_turns = if idle { self.idle_turns + 1 } else { 0 };
+        assert!(self.idle_turns < MAX_IDLE_TURNS, "the loop spins");
         self.quiet = events.is_empty() && timeout != Some(Duration::ZERO);
         // A clock always moves, and a wait without an event lasts as long as it was to.
         self.now += Duration::from_micros(10);
@@ -202,6 +214,7 @@ impl Platform for World {
     }
 
     fn accept(&mut self, _: usize, id: ClientId) -> io::Result<(Socket, SocketAddr)> {
+        self.asked = true;
         let Some(&number) = self.backlog.front() else { return Err(ErrorKind::WouldBlock.into()) };
         if self.chance(self.faults.interrupted) {
             return Err(ErrorKind::Interrupted.into());
@@ -223,6 +236,7 @@ impl Platform for World {
     }
 
     fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        self.asked = true;
         if self.chance(self.faults.interrupted) {
             return Err(ErrorKind::Interrupted.into());
         }
@@ -246,6 +260,7 @@ impl Platform for World {
     }
 
     fn write_vectored(&mut self, socket: &mut Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.asked = true;
         if self.chance(self.faults.interrupted) {
             return Err(ErrorKind::Interrupted.into());
         }
