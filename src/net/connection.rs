@@ -27,6 +27,8 @@ pub(super) struct Connection<S> {
     pub(super) readable: bool,
     /// The peer has ended its stream; what it sent before may still be unread.
     pub(super) read_closed: bool,
+    /// It has failed, or is closed in both directions; what was sent before may still be unread.
+    pub(super) over: bool,
     /// The end of the stream was read.
     pub(super) ended: bool,
     /// The last read filled its buffer, so the next one may be larger.
@@ -100,6 +102,7 @@ impl<S> Connection<S> {
             framer: Framer::default(),
             readable: false,
             read_closed: false,
+            over: false,
             ended: false,
             filled: false,
             backlog: false,

@@ -163,6 +163,11 @@ impl<P: Platform> Server<P> {
     fn handle_pause(&mut self, id: ClientId, pause: Pause) {
         let Some(connection) = self.connection(id) else { return };
         connection.backlog = pause != Pause::Hungry;
+        let waits = matches!(pause, Pause::Refused(_)) || connection.wait != Wait::None;
+        if connection.over && waits {
+            // Nothing will tell again that it is over, and it would wait for nobody.
+            return self.doom(id, Death::Failed);
+        }
         match pause {
             Pause::Hungry if connection.ended => {
                 self.chat.handle_end(id, self.now);

@@ -181,6 +181,7 @@ impl<P: Platform> Server<P> {
         let Some(connection) = self.connection(id) else { return };
         connection.readable |= readiness.readable || readiness.is_over();
         connection.read_closed |= readiness.read_closed;
+        connection.over |= readiness.is_over();
         let waits = connection.wait != Wait::None || connection.phase == Phase::Draining;
         if readiness.is_over() && waits {
             // It will not be read for a while, so this is the time to learn that it is over. One

@@ -126,6 +126,19 @@ fn a_reset_is_a_leave_even_while_the_next_line_waits() {
 }
 
 #[test]
+fn a_connection_that_is_over_is_not_kept_until_its_lines_are_due() {
+    let settings = Settings { flood_rate: 1, flood_burst: 1, ..settings() };
+    let mut server = server(14, settings);
+    let alice = server.connect_as("Alice");
+    let bob = server.connect_as("Bob");
+    server.hears(alice);
+    server.say(bob, "@Alice 1\n@Alice 2\n@Alice 3");
+    server.platform().reset(bob);
+    server.settle();
+    assert_eq!(server.hears(alice), ["[From Bob]: 1", "[SERVER] Bob has left the chat."]);
+}
+
+#[test]
 fn a_flood_is_held_back_and_nothing_is_lost() {
     let mut server = server(4, Settings { flood_rate: 10, flood_burst: 5, ..settings() });
     let alice = server.connect_as("Alice");
