@@ -75,6 +75,12 @@ impl Name {
             return Err(NameError::Character(found));
         }
         let enforced = UsernameCasePreserved::enforce(typed).map_err(|e| explain(typed, &e))?;
+        // Normalising can move a mark between a joiner and what it joins, and then the profile
+        // refuses its own output (RFC 8264, section 7: apply the rules until nothing changes).
+        let again = UsernameCasePreserved::enforce(&*enforced).map_err(|e| explain(typed, &e))?;
+        if again != enforced {
+            return Err(NameError::Marks);
+        }
         check_length(&enforced)?;
         // Width mapping can bring a delimiter in: U+FF20 is a wide `@`.
         if let Some(found) = enforced.chars().find(|&c| forbidden(c)) {

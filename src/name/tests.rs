@@ -14,6 +14,12 @@ fn error(text: &str) -> NameError {
 }
 
 #[test]
+fn a_name_that_would_not_parse_to_itself_is_none() {
+    // The marks change places, and the joiner no longer follows a virama.
+    assert!(Name::parse("\u{652}\u{94d}\u{200c}A").is_err());
+}
+
+#[test]
 fn people_of_many_scripts_keep_their_names() {
     for text in
         ["Alice", "al-ice_99", "שרה", "علي", "Дмитрий", "José", "李雷", "GET", "x", "O'Neil"]
