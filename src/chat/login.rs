@@ -19,7 +19,7 @@ const TELL_WANTED_EVERY: Duration = Duration::from_secs(30);
 impl Chat {
     pub(super) fn log_in(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
         let line = match frame {
-            Frame::Line(b"") => return Step::Next,
+            Frame::Line(b"") => return self.pass_over(id, now),
             Frame::Line(line) => line,
             Frame::TooLong => {
                 return self.refuse(id, Notice::TooLong(self.limits.max_line as u64), now);
@@ -47,6 +47,18 @@ impl Chat {
             }
             Err(holder) => self.refuse_taken(id, holder, now),
         }
+    }
+
+    /// An empty line is no try, so that only the flood limit bounds how many there can be.
+    fn pass_over(&mut self, id: ClientId, now: Duration) -> Step {
+        let Some(Member::Newcomer { bucket, .. }) = self.members.get_mut(id) else {
+            return Step::Close;
+        };
+        if let Err(later) = bucket.check(self.limits.flood, now) {
+            return Step::Wait(later);
+        }
+        bucket.charge(1, self.limits.flood, now);
+        Step::Next
     }
 
     fn speaks_first_time(&mut self, id: ClientId) -> bool {

@@ -16,6 +16,8 @@ pub(super) enum Member {
         tries: u8,
         /// Whether it has sent a line yet, an empty one aside.
         spoken: bool,
+        /// How fast it may send empty lines.
+        bucket: Bucket,
     },
     /// One of those who are here.
     Present(Present),
@@ -34,13 +36,16 @@ pub(super) struct Present {
 
 impl Member {
     pub(super) fn newcomer(deadline: Duration) -> Self {
-        Self::Newcomer { deadline, tries: 0, spoken: false }
+        Self::Newcomer { deadline, tries: 0, spoken: false, bucket: Bucket::default() }
     }
 
     /// Makes its clocks stand still for a time in which it was held by others.
     pub(super) fn shift(&mut self, held: Duration) {
         match self {
-            Self::Newcomer { deadline, .. } => *deadline += held,
+            Self::Newcomer { deadline, bucket, .. } => {
+                *deadline += held;
+                bucket.shift(held);
+            }
             Self::Present(present) => present.bucket.shift(held),
             Self::Departed => {}
         }

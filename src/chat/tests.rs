@@ -82,6 +82,15 @@ fn id(key: usize) -> ClientId {
 }
 
 #[test]
+fn empty_lines_before_a_name_are_no_try_but_cost_a_token() {
+    let mut room = Room::new(Limits { flood: FloodLimit { rate: 1, burst: 5 }, ..limits() });
+    room.connect(0);
+    (0..5).for_each(|_| room.says(0, ""));
+    assert_eq!(room.step(0, ""), Step::Wait(START + Duration::from_secs(1)));
+    room.says(0, "Alice");
+}
+
+#[test]
 fn two_people_meet_and_part() {
     let mut room = Room::new(limits());
     room.connect(0);
