@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use crate::name::{Folded, LookAlike, Name};
+use crate::name::{Folded, LookAlike, MAX_SCALARS, Name};
 use crate::outbound::ClientId;
 
 /// Finds clients by name. No two of them have names that fold alike, or look alike.
@@ -44,18 +44,29 @@ impl Directory {
     /// Whom a client means by what it typed. Names that fold alike cannot both be here, so this is
     /// the one who has exactly this name, or else the one whose name differs from it in case only.
     pub(super) fn find(&self, typed: &str) -> Option<ClientId> {
+        if is_too_long(typed) {
+            return None;
+        }
         self.by_folded.get(&Folded::of(typed)).copied()
     }
 
     /// Everyone whose name begins like `prefix`, whatever the case, sorted.
     pub(super) fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = ClientId> {
-        let prefix = Folded::of(prefix);
+        let nobody = is_too_long(prefix);
+        let prefix = Folded::of(if nobody { "" } else { prefix });
         let from = Bound::Included(prefix.clone());
         self.by_folded
             .range((from, Bound::Unbounded))
-            .take_while(move |(folded, _)| folded.as_str().starts_with(prefix.as_str()))
+            .take_while(move |(folded, _)| !nobody && folded.as_str().starts_with(prefix.as_str()))
             .map(|(_, &id)| id)
     }
+}
+
+/// Whether a text has more characters than any name, even one typed mark by mark: no character
+/// decomposes canonically into more than four. Folding a whole line costs up to a millisecond, and
+/// a client sends many.
+fn is_too_long(typed: &str) -> bool {
+    typed.chars().nth(4 * MAX_SCALARS).is_some()
 }
 
 #[cfg(test)]
@@ -87,6 +98,17 @@ mod tests {
         assert_eq!(directory.find("שרה").map(|id| id.key), Some(1));
         for typed in ["AIice", "Alic", "", "Аlice"] {
             assert_eq!(directory.find(typed), None, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_any_name_is_not_even_folded() {
+        let (typed, whole) = ("\u{3b9}\u{308}\u{301}".repeat(32), "\u{390}".repeat(32));
+        let directory = directory(&[&whole]);
+        assert_eq!(directory.find(&typed).map(|id| id.key), Some(0), "mark by mark");
+        assert_eq!(keys(&directory, &typed), [0]);
+        for typed in [format!("{typed}{typed}"), "\u{390}".repeat(2000)] {
+            assert_eq!((directory.find(&typed), keys(&directory, &typed)), (None, Vec::new()));
         }
     }
 
