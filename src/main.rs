@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Action::Man => config::man().map_err(anyhow::Error::from).and_then(|page| print(&page)),
     };
     ExitCode::from(code.unwrap_or_else(|error| {
-        report(&format!("hubbub: {error:#}"));
+        report(&format!("hubbub: {error}"));
         1
     }))
 }

@@ -92,6 +92,9 @@ pub enum ClientError {
     /// The server ended the stream while there was more to send.
     #[error("the server closed the connection")]
     Closed,
+    /// The server stopped while a pipe was connected.
+    #[error("the server shut down and may not have taken every line")]
+    ShutDown,
     /// The connection broke.
     #[error("the connection to {server} broke: {source}")]
     Broken {

@@ -16,7 +16,7 @@ use super::address::Server;
 use super::connection::{Connection, Heard, Login};
 use super::screen::plain;
 use super::{ClientError, LOGIN_PATIENCE, Outcome, closed_early, connect};
-use crate::wire::{Command, Reply};
+use crate::wire::{Command, Notice, Reply};
 
 /// The byte-order mark that some shells put before what they pipe, in UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -51,6 +51,9 @@ pub(super) fn exchange(
     let end = print_all(&mut connection, &mut printer, &finishing).map_err(broken)?;
     // Whatever is still being sent has nobody to go to.
     connection.close();
+    if printer.stopped {
+        return Err(ClientError::ShutDown);
+    }
     match (end, finishing.load(Ordering::SeqCst)) {
         (End::NobodyReads, _) => return printer.finish(),
         (End::Stream, false) => return Err(ClientError::Closed),
@@ -111,6 +114,8 @@ pub(super) struct Printer<'a> {
     /// Whether there is input, or its end, that nobody has read yet.
     input_waits: fn() -> bool,
     refused: bool,
+    /// The server has said that it stops: what it had not taken by then is lost.
+    stopped: bool,
     /// Why `output` can no longer be written.
     failure: Option<io::Error>,
 }
@@ -121,7 +126,7 @@ impl<'a> Printer<'a> {
         words: &'a mut dyn Write,
         input_waits: fn() -> bool,
     ) -> Self {
-        Self { output, words, input_waits, refused: false, failure: None }
+        Self { output, words, input_waits, refused: false, stopped: false, failure: None }
     }
 
     fn print(&mut self, heard: &Heard) {
@@ -132,6 +137,7 @@ impl<'a> Printer<'a> {
         };
         if let Some(Reply::Notice(notice)) = Reply::parse(line) {
             self.refused |= notice.is_refusal();
+            self.stopped |= notice == Notice::ShuttingDown;
         }
         if self.failure.is_none() {
             let written = self.output.write_all(plain(line).as_bytes());

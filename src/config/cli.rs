@@ -28,7 +28,7 @@ Sizes are bytes, or have KiB, MiB or GiB at their end. Times are seconds; fracti
 Every setting is also a key of the file that --config names, with _ for -: max_line = 4096,
 log_bytes = \"8MiB\", listen = [\"127.0.0.1:12345\", \"[::1]:12345\"].
 A flag wins over the file, the file over the default.
-Exit codes: 0 done, 1 it failed, 2 the command line or the file is wrong.";
+Exit codes: 0 done, 1 it failed, 2 the command line or the file is wrong, 130 a second signal.";
 
 /// A chat server for a crowd, and its client.
 ///

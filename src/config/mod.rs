@@ -58,8 +58,8 @@ pub struct Settings {
     /// Default: 64 MiB.
     pub mailbox_total: usize,
     /// All partial input together, in bytes: at least the largest read (64 KiB) and one
-    /// [`max_line`](Self::max_line), so that one client can always finish its line. Default:
-    /// 64 MiB.
+    /// [`max_line`](Self::max_line). Half of it is for whoever comes first, half is shared out
+    /// equally. Default: 64 MiB.
     pub input_bytes: usize,
     /// How many lines a second one client may send, at length: up to 1,000,000; 0 for any number.
     /// Default: 50.
@@ -81,7 +81,8 @@ pub struct Settings {
     pub flush_slice: usize,
     /// How long a client may accept nothing while something is due to it. Default: 90 s.
     pub stall_timeout: Duration,
-    /// How long a closing connection may take to take its last bytes. Default: 2 s.
+    /// How long a connection that was written its last bytes may take to end its own stream.
+    /// Default: 2 s.
     pub close_timeout: Duration,
     /// Up to how many online each coming and going is told one by one; 0 for none. Default: 100.
     pub announce_up_to: usize,

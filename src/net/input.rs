@@ -108,7 +108,11 @@ impl<P: Platform> Server<P> {
             return connection.ended;
         }
         let want = if connection.filled { LARGE_READ } else { READ };
-        let allowed = self.pool.allowance(own, want);
+        let allowed = match self.pool.allowance(own, want) {
+            // The end of its stream is near, and with it comes back what it keeps.
+            0 if connection.read_closed => self.settings.max_line,
+            allowed => allowed,
+        };
         if allowed == 0 {
             connection.wait = Wait::Input;
             self.pool.waiters.push_back(id);

@@ -26,6 +26,7 @@ mod system;
 mod timers;
 
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 use tracing::warn;
@@ -74,7 +75,7 @@ pub fn run(settings: &Settings) -> Result<Exit, NetError> {
         let _ = writeln!(
             io::stdout(),
             "Listening on {address}, room for {max_clients} connections. Try: nc {} {}",
-            address.ip(),
+            reachable(address.ip()),
             address.port()
         );
     }
@@ -84,6 +85,15 @@ pub fn run(settings: &Settings) -> Result<Exit, NetError> {
         lines => warn!(lines, "log lines were dropped"),
     }
     Ok(exit)
+}
+
+/// Where this machine itself reaches a listener: one on every address listens on loopback too.
+fn reachable(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    }
 }
 
 fn max_clients(settings: &Settings) -> usize {

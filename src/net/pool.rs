@@ -4,6 +4,10 @@ use std::collections::VecDeque;
 
 use crate::outbound::ClientId;
 
+/// The queue of those who wait is looked through when it has more than twice as many entries as
+/// there are clients, and this many.
+const COMPACT_FROM: usize = 64;
+
 /// Counts what is kept. Half of it is for whoever comes first, half is shared out equally: those
 /// who keep much cannot silence those who keep little.
 #[derive(Debug)]
@@ -36,6 +40,13 @@ impl InputPool {
     /// A connection no longer keeps this much.
     pub(super) fn release(&mut self, bytes: usize) {
         self.kept -= bytes;
+    }
+
+    /// Throws out those who have gone when they are the most.
+    pub(super) fn compact(&mut self, clients: usize, is_live: impl Fn(ClientId) -> bool) {
+        if self.waiters.len() > 2 * clients + COMPACT_FROM {
+            self.waiters.retain(|&id| is_live(id));
+        }
     }
 
     /// Whether somebody waits and need not.

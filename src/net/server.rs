@@ -191,6 +191,9 @@ impl<P: Platform> Server<P> {
         if readiness.writable {
             self.chat.outbound.handle_writable(id);
         }
+        if readiness.read_closed {
+            self.resume(id, Wait::Input);
+        }
         self.enqueue(id);
     }
 
@@ -254,10 +257,13 @@ impl<P: Platform> Server<P> {
         }
         self.chat.handle_news(self.now);
         let connections = &self.connections;
-        self.timers.compact(connections.len(), |wake_ms, id| {
+        let find = |id: ClientId| {
             let connection = connections.get(id.key as usize);
-            connection.is_some_and(|c| c.generation == id.generation && c.wake_ms == wake_ms)
-        });
+            connection.filter(|connection| connection.generation == id.generation)
+        };
+        let clients = connections.len();
+        self.timers.compact(clients, |wake_ms, id| find(id).is_some_and(|c| c.wake_ms == wake_ms));
+        self.pool.compact(clients, |id| find(id).is_some_and(|c| c.wait == Wait::Input));
     }
 
     fn handle_wake(&mut self, id: ClientId) {

@@ -103,8 +103,8 @@ impl Model {
             Err(error) => return self.refuse(who, Notice::NameRefused(error), now),
         };
         let same = self.present().find(|(_, other)| other.folded() == name.folded());
-        let like = self.present().find(|(_, other)| other.look_alike() == name.look_alike());
-        if let Some((holder, held)) = same.or(like).map(|(at, held)| (at, held.clone())) {
+        let resembling = self.present().find(|(_, other)| other.look_alike() == name.look_alike());
+        if let Some((holder, held)) = same.or(resembling).map(|(at, held)| (at, held.clone())) {
             if now >= self.people[holder].told_wanted_until {
                 self.people[holder].told_wanted_until = now + Duration::from_secs(30);
                 self.tell(holder, Notice::NameWanted);

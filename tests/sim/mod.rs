@@ -303,3 +303,29 @@ fn those_over_the_limit_of_their_address_take_no_room_from_others() {
     assert_eq!(server.connections(), 3);
     assert_eq!(server.chat().counters.refused, 98);
 }
+
+#[test]
+fn hogs_of_the_input_pool_silence_nobody_with_short_lines_and_give_back_what_they_keep() {
+    let settings = Settings { input_bytes: 69_632, ..settings() };
+    let mut server = server(14, settings);
+    let alice = server.connect_as("Alice");
+    let hogs: Vec<usize> = (0..12).map(|n| server.connect_as(&format!("hog{n}"))).collect();
+    server.hears(alice);
+    for &hog in &hogs {
+        server.platform().send(hog, &[b'x'; 3500]);
+    }
+    server.settle();
+    server.say(alice, "all short");
+    server.settle();
+    assert_eq!(server.hears(alice), ["[Alice]: short"]);
+    server.say(alice, &format!("all {}", "long ".repeat(400)));
+    server.settle();
+    assert!(server.hears(alice).is_empty(), "it waits for room");
+    for &hog in &hogs {
+        server.platform().end(hog);
+    }
+    server.settle();
+    let heard = server.hears(alice);
+    assert_eq!(heard.iter().filter(|line| line.starts_with("[Alice]: long")).count(), 1);
+    assert_eq!(server.connections(), 1, "their end was seen");
+}
