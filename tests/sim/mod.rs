@@ -275,8 +275,8 @@ fn talkers_who_wait_for_room_take_turns() {
         let settings = Settings { max_line: 64, out_budget: 448, ..settings() };
         let mut server = server(seed, settings);
         let (alice, bob) = (server.connect_as("Alice"), server.connect_as("Bob"));
-        let endless: String = (0..1000).map(|n| format!("all {n:08}\n")).collect();
-        server.platform().send(alice, endless.as_bytes());
+        let endless: Vec<String> = (0..1000).map(|n| format!("all {n:08}\n")).collect();
+        server.platform().send(alice, endless.concat().as_bytes());
         server.say(bob, "all me");
         server.settle();
         let heard = server.hears(bob);

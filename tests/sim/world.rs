@@ -69,7 +69,7 @@ pub struct World {
     pub address: Ipv4Addr,
     /// How many turns in a row the server did not wait, had no event, and asked for nothing.
     idle_turns: u32,
-    asked: bool,
+    asks: u32,
     random: fastrand::Rng,
     backlog: VecDeque<usize>,
     acceptable: bool,
@@ -90,7 +90,7 @@ impl World {
             listening: true,
             address: Ipv4Addr::LOCALHOST,
             idle_turns: 0,
-            asked: false,
+            asks: 0,
             random: fastrand::Rng::with_seed(seed),
             backlog: VecDeque::new(),
             acceptable: false,
@@ -200,8 +200,8 @@ impl Platform for World {
             }
         }
         self.random.shuffle(events);
-        let idle = events.is_empty() && timeout == Some(Duration::ZERO) && !self.asked;
-        self.asked = false;
+        let asks = std::mem::take(&mut self.asks);
+        let idle = events.is_empty() && timeout == Some(Duration::ZERO) && asks == 0;
         self.idle_turns = if idle { self.idle_turns + 1 } else { 0 };
         assert!(self.idle_turns < MAX_IDLE_TURNS, "the loop spins");
         self.quiet = events.is_empty() && timeout != Some(Duration::ZERO);
@@ -214,7 +214,7 @@ impl Platform for World {
     }
 
     fn accept(&mut self, _: usize, id: ClientId) -> io::Result<(Socket, SocketAddr)> {
-        self.asked = true;
+        self.asks += 1;
         let Some(&number) = self.backlog.front() else { return Err(ErrorKind::WouldBlock.into()) };
         if self.chance(self.faults.interrupted) {
             return Err(ErrorKind::Interrupted.into());
@@ -236,7 +236,7 @@ impl Platform for World {
     }
 
     fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
-        self.asked = true;
+        self.asks += 1;
         if self.chance(self.faults.interrupted) {
             return Err(ErrorKind::Interrupted.into());
         }
@@ -260,7 +260,7 @@ impl Platform for World {
     }
 
     fn write_vectored(&mut self, socket: &mut Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.asked = true;
+        self.asks += 1;
         if self.chance(self.faults.interrupted) {
             return Err(ErrorKind::Interrupted.into());
         }
