@@ -2,6 +2,8 @@
 //!
 //! When one client lags, it is dropped. When the crowd lags, the talkers wait. A crowd that lags
 //! is one that takes what it can get and cannot keep up; stallers who take nothing are no crowd.
+//! Patience with a crowd has an end, or a coalition could hold the room; patience with most of the
+//! room has none: without it all who are slow would be lapped at once, the talkers among them.
 
 use std::time::Duration;
 
@@ -10,6 +12,9 @@ const SEGMENTS: usize = 64;
 
 /// How many segments behind the end a cursor lags: it is in the oldest quarter.
 const LAGGING_FROM: u64 = SEGMENTS as u64 * 3 / 4;
+
+/// How many segments behind the end a cursor trails: it is in the older half.
+const TRAILING_FROM: u64 = SEGMENTS as u64 / 2;
 
 /// The fewest that make a crowd.
 const CROWD_AT_LEAST: usize = 3;
@@ -80,6 +85,16 @@ impl Crowd {
         (offset >> self.shift) + LAGGING_FROM <= self.current
     }
 
+    /// Whether a cursor at this offset is in the older half of the log.
+    pub(super) fn trails(&self, offset: u64) -> bool {
+        (offset >> self.shift) + TRAILING_FROM <= self.current
+    }
+
+    /// Whether this many are most of all: the room itself, not a coalition in it.
+    pub(super) fn is_room(&self, count: usize) -> bool {
+        2 * count >= self.followers
+    }
+
     /// Whether so many lag that it can be a crowd.
     pub(super) fn enough_lag(&self) -> bool {
         let oldest = (self.current + 1).saturating_sub(SEGMENTS as u64);
@@ -113,6 +128,8 @@ pub(super) struct Pause {
     /// When the time held was last added up; `None` while nobody waits.
     holding: Option<Duration>,
     spent: Duration,
+    /// It is the room that the talkers wait for: that is how fast it is, and costs no patience.
+    free: bool,
     window_start: Duration,
     next_check: Duration,
 }
@@ -149,9 +166,11 @@ impl Pause {
         self.next_check = now;
     }
 
-    /// The lagging were looked at: `crowd` says whether those who make progress are a crowd.
-    pub(super) fn decide(&mut self, now: Duration, crowd: bool) -> Verdict {
+    /// The lagging were looked at: `crowd` says whether those who make progress are a crowd, `room`
+    /// whether most of all trail and make progress.
+    pub(super) fn decide(&mut self, now: Duration, crowd: bool, room: bool) -> Verdict {
         self.spend(now);
+        self.free = room;
         if now.saturating_sub(self.window_start) >= WINDOW {
             self.window_start = now;
             self.spent = Duration::ZERO;
@@ -162,7 +181,7 @@ impl Pause {
         if !crowd {
             return Verdict::Unchanged;
         }
-        if left.is_zero() {
+        if left.is_zero() && !room {
             self.next_check = now + CHECK_EVERY;
             return if held { Verdict::DropLagging } else { Verdict::Unchanged };
         }
@@ -172,7 +191,9 @@ impl Pause {
 
     fn spend(&mut self, now: Duration) {
         if let Some(since) = &mut self.holding {
-            self.spent += now.saturating_sub(*since);
+            if !self.free {
+                self.spent += now.saturating_sub(*since);
+            }
             *since = now;
         }
     }
@@ -226,24 +247,35 @@ mod tests {
     fn talkers_wait_for_five_seconds_a_minute() {
         let secs = Duration::from_secs;
         let mut pause = Pause::default();
-        assert_eq!(pause.decide(secs(100), true), Verdict::Unchanged);
+        assert_eq!(pause.decide(secs(100), true, false), Verdict::Unchanged);
         assert!(pause.holds());
         pause.lift(secs(103));
         assert!(!pause.holds());
-        assert_eq!(pause.decide(secs(110), true), Verdict::Unchanged);
-        assert_eq!(pause.decide(secs(112), true), Verdict::DropLagging);
+        assert_eq!(pause.decide(secs(110), true, false), Verdict::Unchanged);
+        assert_eq!(pause.decide(secs(112), true, false), Verdict::DropLagging);
         assert!(!pause.holds(), "talk goes on");
-        assert_eq!(pause.decide(secs(120), true), Verdict::Unchanged);
+        assert_eq!(pause.decide(secs(120), true, false), Verdict::Unchanged);
         assert!(!pause.holds(), "no patience is left in this minute");
-        pause.decide(secs(161), true);
+        pause.decide(secs(161), true, false);
         assert!(pause.holds(), "a new minute");
+    }
+
+    #[test]
+    fn a_whole_room_that_is_slow_is_waited_for_as_long_as_it_takes() {
+        let mut pause = Pause::default();
+        for second in 0..50 {
+            assert_eq!(pause.decide(Duration::from_secs(second), true, true), Verdict::Unchanged);
+            assert!(pause.holds());
+        }
+        assert_eq!(pause.decide(Duration::from_secs(50), true, false), Verdict::Unchanged);
+        assert_eq!(pause.decide(Duration::from_secs(55), true, false), Verdict::DropLagging);
     }
 
     #[test]
     fn a_crowd_that_makes_no_progress_holds_nobody() {
         let mut pause = Pause::default();
-        pause.decide(Duration::from_secs(1), true);
-        pause.decide(Duration::from_secs(2), false);
+        pause.decide(Duration::from_secs(1), true, false);
+        pause.decide(Duration::from_secs(2), false, false);
         assert!(!pause.holds());
     }
 }

@@ -291,9 +291,14 @@ impl Outbound {
             return Vec::new();
         }
         let lagging = |outbox: &Outbox| outbox.is_following() && self.crowd.lags(outbox.cursor());
-        let progressing =
-            self.boxes.iter().filter(|(_, o)| lagging(o) && o.makes_progress(now)).count();
-        match self.pause.decide(now, self.crowd.is_crowd(progressing)) {
+        let trailing = |outbox: &Outbox| self.crowd.trails(outbox.cursor());
+        let (mut crowd, mut room) = (0, 0);
+        for (_, outbox) in self.boxes.iter().filter(|(_, o)| o.makes_progress(now)) {
+            crowd += usize::from(lagging(outbox));
+            room += usize::from(outbox.is_following() && trailing(outbox));
+        }
+        let (crowd, room) = (self.crowd.is_crowd(crowd), self.crowd.is_room(room));
+        match self.pause.decide(now, crowd, room) {
             Verdict::Unchanged => Vec::new(),
             Verdict::DropLagging => {
                 self.boxes.iter().filter(|(_, o)| lagging(o)).map(|(id, _)| id).collect()

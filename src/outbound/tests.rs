@@ -191,17 +191,19 @@ fn a_blocked_client_is_left_alone_until_it_can_be_written_to() {
     assert_eq!(flush(&mut outbound), [0]);
 }
 
-/// Three clients that took `taken` bytes just now and are a whole ring behind.
+/// Three clients that took `taken` bytes just now and are a whole ring behind, and four who have
+/// read everything.
 fn lagging_crowd(taken: usize) -> Outbound {
     let limits = Limits { log_bytes: 1 << 20, out_budget: 1 << 20, ..LIMITS };
     let mut outbound = Outbound::new(limits);
-    for key in 0..3 {
+    for key in 0..7 {
         outbound.connect(id(key));
         outbound.follow(id(key));
     }
     outbound.broadcast(&[&vec![b'x'; 128 << 10]]);
     (0..3).for_each(|key| outbound.handle_written(id(key), taken, NOW));
     outbound.broadcast(&[&vec![b'x'; 900 << 10]]);
+    (3..7).for_each(|key| outbound.handle_written(id(key), 1028 << 10, NOW));
     outbound.begin_flush();
     outbound
 }
