@@ -12,7 +12,9 @@
 mod bad_input;
 mod bodies;
 mod config;
+mod descriptors;
 mod faults;
+mod injected;
 mod sim;
 mod support;
 mod tidy;

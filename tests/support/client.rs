@@ -143,16 +143,17 @@ impl Client {
         assert!(line.starts_with("[SERVER] Online users ("), "{line:?} out of nowhere");
     }
 
-    /// The next line, if it is already there.
-    pub(crate) fn line_at_once(&mut self) -> Option<String> {
+    /// What there is to read now, without taking it.
+    pub(crate) fn waiting(&mut self) -> String {
         self.socket().set_nonblocking(true).expect("a socket");
-        let read = self.stream.read_until(b'\n', &mut self.partial);
+        let text = self.stream.fill_buf().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         self.socket().set_nonblocking(false).expect("a socket");
-        if matches!(read, Ok(1..)) { self.take_line() } else { None }
+        text.unwrap_or_default()
     }
 
+    /// The next line, or how the connection ended.
     #[track_caller]
-    fn line_or_end(&mut self) -> Result<String, End> {
+    pub(crate) fn line_or_end(&mut self) -> Result<String, End> {
         match self.stream.read_until(b'\n', &mut self.partial) {
             Ok(_) => self.take_line().ok_or_else(|| {
                 assert!(self.partial.is_empty(), "the end within a line; {}", self.story());

@@ -19,6 +19,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Server {
     child: Child,
     addresses: Vec<SocketAddr>,
+    max_clients: usize,
     logs: Arc<Mutex<Vec<u8>>>,
     /// Kept open, so that writing to it blocks instead of failing.
     _unread: Option<ChildStderr>,
@@ -42,14 +43,19 @@ impl Server {
         {
             capture(pipe, Arc::clone(&logs));
         }
-        let mut server = Self { child, addresses: Vec::new(), logs, _unread: stderr };
+        let mut server =
+            Self { child, addresses: Vec::new(), max_clients: 0, logs, _unread: stderr };
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|l| sender.send(l))
         });
         for _ in 0..launch.listeners() {
             match lines.recv_timeout(DEADLINE) {
-                Ok(line) => server.addresses.push(address(&line)),
+                Ok(line) => {
+                    let (address, max_clients) = parse_ready(&line).expect(&line);
+                    server.addresses.push(address);
+                    server.max_clients = max_clients;
+                }
                 Err(error) => panic!("it does not listen ({error}): {}", server.logs()),
             }
         }
@@ -64,6 +70,11 @@ impl Server {
     /// Everywhere it listens, in the order of its flags.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// How many connections it has room for, by its own account.
+    pub(crate) fn max_clients(&self) -> usize {
+        self.max_clients
     }
 
     /// A connection that has said and read nothing yet.
@@ -199,8 +210,9 @@ fn capture(mut pipe: ChildStderr, logs: Arc<Mutex<Vec<u8>>>) {
     });
 }
 
-/// The address in `Listening on ADDRESS, room for ...`.
-fn address(line: &str) -> SocketAddr {
-    let text = line.strip_prefix("Listening on ").and_then(|rest| rest.split(", ").next());
-    text.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no address: {line:?}"))
+/// `Listening on ADDRESS, room for NUMBER connections. ...`
+fn parse_ready(line: &str) -> Option<(SocketAddr, usize)> {
+    let (address, rest) = line.strip_prefix("Listening on ")?.split_once(", room for ")?;
+    let (room, _) = rest.split_once(" connections. Try: nc ")?;
+    Some((address.parse().ok()?, room.parse().ok()?))
 }
