@@ -8,8 +8,9 @@ use socket2::SockRef;
 
 use super::{DEADLINE, ENTER_NAME};
 
-/// What a failure shows of what was read, in lines.
+/// What a failure shows of what was read.
 const SHOWN_LINES: usize = 10;
+const SHOWN_COLUMNS: usize = 100;
 
 /// A connection to the server.
 pub(crate) struct Client {
@@ -172,7 +173,7 @@ impl Client {
         if self.taken.len() == SHOWN_LINES {
             self.taken.remove(0);
         }
-        self.taken.push(line.clone());
+        self.taken.push(line.chars().take(SHOWN_COLUMNS).collect());
         Some(line)
     }
 

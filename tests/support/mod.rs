@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub(crate) use client::{Client, End};
 pub(crate) use launch::{Launch, Stderr};
 pub(crate) use server::Server;
-pub(crate) use tool::has_tool;
+pub(crate) use tool::{Tool, has_tool};
 
 /// How long anything may take that should happen at once, on a machine that is busy.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);

@@ -1,0 +1,96 @@
+//! What the server logs, and that logging never holds up the chat.
+
+use rustix::process::Signal;
+
+use crate::support::{Launch, Server, Stderr};
+
+#[test]
+fn sigusr1_tells_the_counters() {
+    let server = Server::start("");
+    let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
+    alice.send("all hi\n@bob psst\nlist\nnonsense");
+    bob.expect("[Alice]: hi");
+    bob.expect("[From Alice]: psst");
+    alice.lines_until("[SERVER] Online users (2): Alice, Bob");
+    assert!(alice.line().starts_with("[SERVER] Unknown command 'nonsense'."));
+    server.signal(Signal::USR1);
+    let logs = server.await_log("counters=");
+    assert!(logs.contains(" INFO online=2 counters=accepted=2 closed=0 refused=0 logins=2 "));
+    assert!(logs.contains(" lines=4 broadcasts=1 private_messages=1 "), "{logs}");
+}
+
+#[test]
+fn connections_are_logged_at_debug_only() {
+    for (filter, told) in [("info", false), ("debug", true)] {
+        let server = Launch::new("").env("RUST_LOG", filter).start();
+        let alice = server.login("Alice");
+        let peer = alice.address();
+        server.counter("accepted");
+        let logs = server.logs();
+        assert_eq!(logs.contains(&format!("peer={peer}")), told, "{filter}: {logs}");
+    }
+}
+
+#[test]
+fn a_bad_rust_log_is_told_and_harms_nothing() {
+    let server = Launch::new("").env("RUST_LOG", "=[nonsense").start();
+    server.await_log("RUST_LOG is not understood");
+    server.login("Alice");
+}
+
+#[test]
+fn json_logs_are_one_object_a_line() {
+    let launch = Launch::new("--log-format json").env("RUST_LOG", "trace");
+    let mut server = launch.start();
+    let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
+    alice.send("all \"quotes\" \\ and \u{1b}[31m שלום");
+    bob.expect("[Alice]: \"quotes\" \\ and \u{fffd}[31m שלום");
+    server.signal(Signal::TERM);
+    drop((alice, bob));
+    server.await_exit();
+    let logs = server.await_log("stopped");
+    for line in logs.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).expect(line);
+        for key in ["timestamp", "level", "fields", "target"] {
+            assert!(object.get(key).is_some(), "{key} is missing: {line}");
+        }
+    }
+    assert!(logs.lines().count() > 5, "{logs}");
+}
+
+#[test]
+fn what_a_client_sent_is_escaped_in_the_logs() {
+    let server = Launch::new("").env("RUST_LOG", "trace").start();
+    let mut alice = server.login("Alice");
+    alice.send("all \u{1b}[2J\r INFO forged");
+    alice.line();
+    let logs = server.await_log("INFO forged");
+    assert!(logs.contains("all \\x1b[2J\\r INFO forged\\n"), "{logs}");
+    assert!(!logs.contains('\u{1b}'), "{logs}");
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_stalls_nothing() {
+    let launch = Launch::new("").env("RUST_LOG", "trace").stderr(Stderr::Unread);
+    let mut server = launch.start();
+    let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
+    let mut memory = 0;
+    for block in 0..200 {
+        let numbers = block * 100..(block + 1) * 100;
+        let lines: Vec<String> = numbers.clone().map(|number| format!("all {number}")).collect();
+        alice.send(&lines.join("\n"));
+        for number in numbers {
+            let line = format!("[Alice]: {number}");
+            alice.expect(&line);
+            bob.expect(&line);
+        }
+        if block == 150 {
+            memory = server.memory();
+        }
+    }
+    let grown = server.memory().saturating_sub(memory);
+    assert!(grown < 1 << 20, "memory has grown by {grown} bytes");
+    server.signal(Signal::TERM);
+    drop((alice, bob));
+    assert_eq!(server.await_exit().code(), Some(0), "and it ends all the same");
+}
