@@ -134,8 +134,8 @@ fn whoever_resets_has_left() {
 #[test]
 fn a_shell_pipe_delivers_and_gets_its_replies() {
     for nc in [&["nc", "-N"][..], &["nc", "-q", "1"], &["ncat"]] {
-        if !has_tool(nc[0]) {
-            skip(&format!("there is no {}", nc[0]));
+        if !has_tool(nc[0]) || !help_of(nc[0]).contains(nc.get(1).unwrap_or(&"")) {
+            skip(&format!("there is no {}", nc.join(" ")));
             continue;
         }
         let server = Server::start("");
@@ -160,6 +160,12 @@ fn a_shell_pipe_delivers_and_gets_its_replies() {
     }
 }
 
+/// There are several programs called nc.
+fn help_of(program: &str) -> String {
+    let output = Command::new(program).arg("-h").output().expect("it starts");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
 #[test]
 fn a_stopped_client_does_not_matter_to_the_others() {
     if !has_tool("nc") {
@@ -169,7 +175,7 @@ fn a_stopped_client_does_not_matter_to_the_others() {
     let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
     let address = server.address();
     let words = [address.ip().to_string(), address.port().to_string()];
-    let mut sleepy = Tool::start(Command::new("nc").arg("-N").args(words));
+    let mut sleepy = Tool::start(Command::new("nc").args(words));
     sleepy.write("Sleepy\n");
     for client in [&mut alice, &mut bob] {
         client.expect("[SERVER] Sleepy has joined the chat!");
@@ -190,6 +196,7 @@ fn a_stopped_client_does_not_matter_to_the_others() {
     alice.send("@Sleepy good morning");
     alice.send("all done");
     bob.expect("[Alice]: done");
+    sleepy.write("quit\n");
     let heard = sleepy.finish();
     let heard: Vec<&str> = heard.lines().skip(2).collect();
     assert_eq!(heard.len(), said.len() + 2, "everything was kept for it");
@@ -207,6 +214,22 @@ fn an_ipv6_listener_takes_ipv6_clients() {
     let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
     alice.send("all hi");
     bob.expect("[Alice]: hi");
+}
+
+#[test]
+fn a_listener_on_every_address_takes_ipv4_too() {
+    if TcpListener::bind("[::]:0").is_err() {
+        return skip("there is no IPv6 here");
+    }
+    let server = Launch::new("--max-per-address 1").listen(&["[::]:0"]).start();
+    let port = server.address().port();
+    let mut alice = Client::connect(([127, 0, 0, 1], port).into());
+    alice.login("Alice");
+    let mut same = Client::connect(([127, 0, 0, 1], port).into());
+    same.expect("[SERVER] Too many connections from your address.");
+    let mut bob = Client::connect((std::net::Ipv6Addr::LOCALHOST, port).into());
+    bob.login("Bob");
+    alice.expect("[SERVER] Bob has joined the chat!");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod injected;
 mod lifecycle;
 mod limits;
 mod logs;
+mod pressure;
 mod sim;
 mod support;
 mod tidy;
