@@ -109,6 +109,35 @@ fn a_slow_client_gets_everything_before_the_server_ends() {
 }
 
 #[test]
+fn who_never_closes_holds_up_the_end_for_the_close_timeout_only() {
+    let mut server = Server::start("--close-timeout 0.2 --shutdown-grace 60");
+    let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
+    let start = now();
+    server.signal(Signal::TERM);
+    for client in [&mut alice, &mut bob] {
+        client.expect(SHUTTING_DOWN);
+        client.expect_end();
+    }
+    assert_eq!(server.await_exit().code(), Some(0));
+    assert!(now() - start >= Duration::from_millis(200));
+}
+
+#[test]
+fn the_last_words_reach_one_who_still_sends() {
+    let server = Server::start("");
+    for _ in 0..20 {
+        let mut alice = server.login("Alice");
+        // Input that is never read would reset the connection and take back what was written.
+        alice.send_bytes("all bye\nquit\n".as_bytes());
+        alice.send_bytes("x".repeat(50_000).as_bytes());
+        alice.expect("[Alice]: bye");
+        alice.expect_end();
+        drop(alice);
+    }
+    assert_eq!(server.counter("failed"), 0);
+}
+
+#[test]
 fn quit_ends_the_session_and_what_follows_it_is_not_done() {
     let server = Server::start("");
     let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
