@@ -89,6 +89,7 @@ impl Chat {
         };
         *tries += 1;
         if *tries < MAX_TRIES {
+            self.answer(id, Notice::EnterName);
             return Step::Next;
         }
         self.dismiss(id, Notice::TooManyTries, now)

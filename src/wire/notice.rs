@@ -11,13 +11,13 @@ use crate::name::NameError;
 /// (see [`quote`](super::text::quote)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice<'a> {
-    /// On connect.
+    /// On connect, and again after each name that was refused.
     EnterName,
     /// After login, to the one who logged in.
     Welcome(&'a str),
-    /// The text is no name; may try again.
+    /// The text is no name.
     NameRefused(NameError),
-    /// The name, or one that looks like it, is held by this user; may try again.
+    /// The name, or one that looks like it, is held by this user.
     NameTaken(&'a str),
     /// The last try at a name failed; the connection is closed.
     TooManyTries,
@@ -82,9 +82,8 @@ struct Template(&'static str, &'static str);
 
 const WELCOME: Template =
     Template("Welcome ", "! Commands: @Name text, all text, list, help, quit");
-const NAME_REFUSED: Template = Template("Invalid name: ", ". Enter another name:");
-const NAME_TAKEN: Template =
-    Template("Name already taken. It is too like ", ", who is online. Enter another name:");
+const NAME_REFUSED: Template = Template("Invalid name: ", ".");
+const NAME_TAKEN: Template = Template("Name already taken. ", " is online.");
 const JOINED: Template = Template("", " has joined the chat!");
 const LEFT: Template = Template("", " has left the chat.");
 const NOT_FOUND: Template = Template("User '", "' not found.");

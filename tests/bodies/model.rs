@@ -124,10 +124,11 @@ impl Model {
     fn refuse(&mut self, who: usize, why: Notice<'_>, now: Duration) {
         self.tell(who, why);
         self.people[who].tries += 1;
-        if self.people[who].tries == 3 {
-            self.tell(who, Notice::TooManyTries);
-            self.leave(who, now);
+        if self.people[who].tries < 3 {
+            return self.tell(who, Notice::EnterName);
         }
+        self.tell(who, Notice::TooManyTries);
+        self.leave(who, now);
     }
 
     fn obey(&mut self, who: usize, me: &Name, command: Command<'_>, now: Duration) {
