@@ -25,8 +25,9 @@ pub(super) struct Connection<S> {
     pub(super) framer: Framer,
     /// There may be something to read. Remembered, because it is told only once.
     pub(super) readable: bool,
-    /// The peer has ended its stream; what it sent before may still be unread.
-    pub(super) read_closed: bool,
+    /// A short read need not have drained the socket: the peer has ended its stream, or has once
+    /// sent an urgent mark.
+    pub(super) short_reads: bool,
     /// It has failed, or is closed in both directions; what was sent before may still be unread.
     pub(super) over: bool,
     /// The end of the stream was read.
@@ -101,7 +102,7 @@ impl<S> Connection<S> {
             wait: Wait::None,
             framer: Framer::default(),
             readable: false,
-            read_closed: false,
+            short_reads: false,
             over: false,
             ended: false,
             filled: false,

@@ -89,6 +89,8 @@ pub struct Readiness {
     pub writable: bool,
     /// The peer has ended its stream.
     pub read_closed: bool,
+    /// There is an urgent mark in the stream (RFC 6093), at which a read stops.
+    pub urgent: bool,
     /// Nothing written reaches the peer any more.
     pub write_closed: bool,
     /// The connection has failed.

@@ -83,6 +83,8 @@ impl Platform for System {
         let listener = self.listeners.get(listener).ok_or(io::ErrorKind::NotConnected)?;
         let (mut socket, peer) = listener.accept()?;
         let interest = Interest::READABLE | Interest::WRITABLE;
+        #[cfg(target_os = "linux")]
+        let interest = interest | Interest::PRIORITY;
         self.poll.registry().register(&mut socket, client_token(id), interest)?;
         Ok((socket, peer))
     }
@@ -118,6 +120,7 @@ fn readiness(event: &mio::event::Event) -> Readiness {
         readable: event.is_readable(),
         writable: event.is_writable(),
         read_closed: event.is_read_closed(),
+        urgent: event.is_priority(),
         write_closed: event.is_write_closed(),
         error: event.is_error(),
     }

@@ -135,6 +135,7 @@ impl World {
             readable: true,
             writable: true,
             read_closed: true,
+            urgent: false,
             write_closed: true,
             error: true,
         };
