@@ -39,6 +39,7 @@ fn a_megabyte_for_a_name_gets_one_notice_and_another_try() {
     mallory.expect(ENTER_NAME);
     mallory.send_bytes(&vec![b'x'; 1 << 20]);
     mallory.expect("[SERVER] Line dropped: it is longer than 4,096 bytes.");
+    mallory.expect(ENTER_NAME);
     alice.reads_nothing();
     mallory.send("\nMallory");
     assert!(mallory.line().starts_with("[SERVER] Welcome Mallory!"));

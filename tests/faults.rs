@@ -101,7 +101,8 @@ fn a_refused_duplicate_may_take_another_name() {
     let mut double = server.connect();
     double.send("Alice\nAlicia");
     double.expect(ENTER_NAME);
-    assert!(double.line().starts_with("[SERVER] Name already taken."));
+    double.expect("[SERVER] Name already taken. Alice is online.");
+    double.expect(ENTER_NAME);
     assert!(double.line().starts_with("[SERVER] Welcome Alicia!"));
     alice.expect("[SERVER] Somebody else asked for your name. It stays yours.");
     alice.expect("[SERVER] Alicia has joined the chat!");

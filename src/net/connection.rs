@@ -25,9 +25,10 @@ pub(super) struct Connection<S> {
     pub(super) framer: Framer,
     /// There may be something to read. Remembered, because it is told only once.
     pub(super) readable: bool,
-    /// A short read need not have drained the socket: the peer has ended its stream, or has once
-    /// sent an urgent mark.
-    pub(super) short_reads: bool,
+    /// The peer has ended its stream; what it sent before may still be unread.
+    pub(super) read_closed: bool,
+    /// The peer has once sent an urgent mark, at which a read ends whatever lies behind it.
+    pub(super) urgent: bool,
     /// It has failed, or is closed in both directions; what was sent before may still be unread.
     pub(super) over: bool,
     /// The end of the stream was read.
@@ -102,7 +103,8 @@ impl<S> Connection<S> {
             wait: Wait::None,
             framer: Framer::default(),
             readable: false,
-            short_reads: false,
+            read_closed: false,
+            urgent: false,
             over: false,
             ended: false,
             filled: false,

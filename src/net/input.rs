@@ -110,7 +110,7 @@ impl<P: Platform> Server<P> {
         let want = if connection.filled { LARGE_READ } else { READ };
         let allowed = match self.pool.allowance(own, want) {
             // The end of its stream is near, and with it comes back what it keeps.
-            0 if connection.short_reads => self.settings.max_line,
+            0 if connection.read_closed => self.settings.max_line,
             allowed => allowed,
         };
         if allowed == 0 {
@@ -127,7 +127,8 @@ impl<P: Platform> Server<P> {
                 // A short read has drained the socket, unless the end of the stream is behind it,
                 // or an urgent mark (^C in telnet sends one), at which Linux ends a read: that was
                 // told together with the data, and will not be told again.
-                connection.readable = connection.filled || connection.short_reads;
+                connection.readable =
+                    connection.filled || connection.read_closed || connection.urgent;
             }
             Err(error) => {
                 match error.kind() {

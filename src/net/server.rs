@@ -180,7 +180,8 @@ impl<P: Platform> Server<P> {
     fn handle_ready(&mut self, id: ClientId, readiness: Readiness) {
         let Some(connection) = self.connection(id) else { return };
         connection.readable |= readiness.readable || readiness.is_over();
-        connection.short_reads |= readiness.read_closed || readiness.urgent;
+        connection.read_closed |= readiness.read_closed;
+        connection.urgent |= readiness.urgent;
         connection.over |= readiness.is_over();
         let waits = connection.wait != Wait::None || connection.phase == Phase::Draining;
         if readiness.is_over() && waits {

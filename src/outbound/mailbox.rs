@@ -20,9 +20,9 @@ pub(super) struct Letter {
 }
 
 impl Mailbox {
-    /// How many bytes wait.
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+    /// What waits takes so many bytes, the note of each letter included.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len() + self.letters.len() * size_of::<Letter>()
     }
 
     /// Whether nothing waits.

@@ -127,7 +127,7 @@ impl Outbound {
     /// The client has gone, and everything for it.
     pub fn disconnect(&mut self, id: ClientId) {
         let Some(outbox) = self.boxes.remove(id) else { return };
-        self.mail_total -= outbox.mail_len();
+        self.mail_total -= outbox.mail_size();
         if outbox.is_following() {
             self.crowd.leave(outbox.cursor());
         }
@@ -169,7 +169,7 @@ impl Outbound {
 
     /// Whether the client's own mailbox is so full that its lines have to wait.
     pub fn is_clogged(&self, id: ClientId) -> bool {
-        self.boxes.get(id).is_some_and(|outbox| outbox.mail_len() > self.limits.mailbox_bytes / 2)
+        self.boxes.get(id).is_some_and(|outbox| outbox.mail_size() > self.limits.mailbox_bytes / 2)
     }
 
     /// Whether everything was written that the client will ever read.
@@ -228,9 +228,9 @@ impl Outbound {
     pub fn handle_written(&mut self, id: ClientId, count: usize, now: Duration) {
         let end = self.log.end();
         let Some(outbox) = self.boxes.get_mut(id) else { return };
-        let (cursor, mail) = (outbox.cursor(), outbox.mail_len());
+        let (cursor, mail) = (outbox.cursor(), outbox.mail_size());
         outbox.advance(count, end, now);
-        self.mail_total -= mail - outbox.mail_len();
+        self.mail_total -= mail - outbox.mail_size();
         if outbox.is_following() {
             self.crowd.shift(cursor, outbox.cursor());
         }
@@ -310,14 +310,15 @@ impl Outbound {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         let due = self.log.end();
         let outbox = self.boxes.get_mut(id).ok_or(MailError::Gone)?;
-        let own = outbox.mail_len();
+        // The note of a new letter may go over the limits; the next line then finds them full.
+        let own = outbox.mail_size();
         let reserved = own == 0 && len <= reserve;
         let fits_all = self.mail_total + len <= self.limits.mailbox_total;
         if own + len > self.limits.mailbox_bytes || !(fits_all || reserved) {
             return Err(MailError::Full);
         }
         outbox.mail(due, parts);
-        self.mail_total += len;
+        self.mail_total += outbox.mail_size() - own;
         self.enqueue(id);
         Ok(())
     }

@@ -91,8 +91,9 @@ impl Outbox {
         behind && (self.is_writable() || self.cursor < start)
     }
 
-    pub(super) fn mail_len(&self) -> usize {
-        self.mail.as_ref().map_or(0, |mail| mail.len())
+    /// What waits in the mailbox, in bytes.
+    pub(super) fn mail_size(&self) -> usize {
+        self.mail.as_ref().map_or(0, |mail| mail.size())
     }
 
     pub(super) fn mail(&mut self, due: u64, parts: &[&[u8]]) {

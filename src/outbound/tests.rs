@@ -2,8 +2,8 @@ use super::*;
 
 const LIMITS: Limits = Limits {
     log_bytes: 1024,
-    mailbox_bytes: 64,
-    mailbox_total: 128,
+    mailbox_bytes: 256,
+    mailbox_total: 512,
     out_budget: 256,
     flush_slice: 2,
     stall_timeout: Duration::from_secs(90),
@@ -151,11 +151,11 @@ fn what_may_be_appended_between_two_sweeps_is_bounded() {
 #[test]
 fn mailboxes_are_bounded_one_by_one_and_together() {
     let mut outbound = outbound(4);
-    assert_eq!(outbound.mail(id(0), &[&[b'x'; 65]]), Err(MailError::Full));
-    outbound.mail(id(0), &[&[b'x'; 64]]).unwrap();
+    assert_eq!(outbound.mail(id(0), &[&[b'x'; 257]]), Err(MailError::Full));
+    outbound.mail(id(0), &[&[b'x'; 240]]).unwrap();
     assert!(outbound.is_clogged(id(0)));
     assert_eq!(outbound.mail(id(0), &[b"x"]), Err(MailError::Full));
-    outbound.mail(id(1), &[&[b'x'; 64]]).unwrap();
+    outbound.mail(id(1), &[&[b'x'; 240]]).unwrap();
     assert_eq!(outbound.mail(id(2), &[b"x"]), Err(MailError::Full), "all together are full");
     outbound.answer(id(2), &[b"the server's word"]).unwrap();
     assert_eq!(outbound.answer(id(2), &[b"and another"]), Err(MailError::Full));
