@@ -35,6 +35,10 @@ use sweep::Sweep;
 /// mailboxes together are full: nobody can silence the server's word to another.
 pub const RESERVED_ANSWER: usize = 1024;
 
+/// In how many rounds of the sweep the log can be filled at the least. Between two looks at the
+/// crowd so much less than the quarter in which cursors lag is appended, so it is seen in time.
+const ROUNDS: usize = 16;
+
 /// What bounds this floor.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -91,7 +95,7 @@ impl Outbound {
             mail_total: 0,
             due: VecDeque::new(),
             due_this_turn: 0,
-            sweep: Sweep::new(limits.flush_slice, limits.out_budget.min(limits.log_bytes / 4)),
+            sweep: Sweep::new(limits.flush_slice, limits.out_budget.min(limits.log_bytes / ROUNDS)),
             crowd: Crowd::new(limits.log_bytes),
             pause: Pause::default(),
         }

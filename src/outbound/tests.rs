@@ -1,7 +1,7 @@
 use super::*;
 
 const LIMITS: Limits = Limits {
-    log_bytes: 1024,
+    log_bytes: 4096,
     mailbox_bytes: 256,
     mailbox_total: 512,
     out_budget: 256,
@@ -92,7 +92,7 @@ fn a_batch_has_a_bounded_number_of_slices_and_bytes() {
 fn a_client_that_is_lapped_is_told_so_even_while_it_is_blocked() {
     let mut outbound = outbound(1);
     outbound.handle_blocked(id(0), NOW);
-    outbound.broadcast(&[&[b'x'; 1024]]);
+    outbound.broadcast(&[&[b'x'; 4096]]);
     outbound.begin_flush();
     assert_eq!(outbound.poll_flush(), None, "it can still catch up");
     outbound.broadcast(&[b"y"]);

@@ -5,8 +5,10 @@ pub mod command;
 pub mod lines;
 mod model;
 pub mod name;
+pub mod net;
 pub mod reply;
 pub mod screen;
+pub mod world;
 
 use std::fs;
 use std::path::Path;
@@ -50,4 +52,9 @@ fn the_corpus_of_chat_is_fine() {
 #[test]
 fn the_corpus_of_screen_is_fine() {
     replay("screen", screen::run);
+}
+
+#[test]
+fn the_corpus_of_net_is_fine() {
+    replay("net", net::run);
 }

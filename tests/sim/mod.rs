@@ -1,13 +1,14 @@
 //! The loop in a world in memory, in virtual time: the same seed gives the same run.
 
+mod model;
 mod runs;
-mod world;
 
 use std::time::Duration;
 
 use hubbub::config::Settings;
 use hubbub::net::{Exit, Server};
-use world::World;
+
+use crate::bodies::world::World;
 
 /// More turns than any of these runs needs; whoever needs more has lost a wakeup, or spins.
 const MAX_TURNS: usize = 20_000;

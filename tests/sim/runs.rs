@@ -7,7 +7,7 @@ use hubbub::config::Settings;
 use hubbub::net::Server;
 
 use super::Run;
-use super::world::{Faults, World};
+use crate::bodies::world::{Faults, World};
 
 /// How many seeds are run. `HUBBUB_SEEDS` says otherwise; `HUBBUB_SEED` runs that one alone.
 const SEEDS: u64 = 256;

@@ -15,6 +15,9 @@ pub const SOCKET_BUFFER: usize = 2000;
 /// How many turns the server may spend on what it has read already, or on nothing.
 const MAX_IDLE_TURNS: u32 = 50;
 
+/// How far the clock goes at once, so that a test sees what happens on the way.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
+
 /// How often something goes wrong, in percent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
@@ -49,6 +52,8 @@ pub struct Peer {
     /// The peer has reset the connection.
     pub reset: bool,
     address: Option<Ipv4Addr>,
+    /// When the server took the connection.
+    pub accepted_at: Duration,
     id: Option<ClientId>,
     to_server: VecDeque<u8>,
     in_flight: VecDeque<u8>,
@@ -65,6 +70,8 @@ pub struct World {
     /// The server found nothing to do and was ready to wait.
     pub quiet: bool,
     pub listening: bool,
+    /// No wait lasts beyond this.
+    pub horizon: Option<Duration>,
     /// Where the next peers connect from; this machine unless a test says otherwise.
     pub address: Ipv4Addr,
     /// How many turns in a row the server did not wait, had no event, and asked for nothing.
@@ -88,6 +95,7 @@ impl World {
             now: Duration::from_secs(1000),
             quiet: false,
             listening: true,
+            horizon: None,
             address: Ipv4Addr::LOCALHOST,
             idle_turns: 0,
             asks: 0,
@@ -111,6 +119,11 @@ impl World {
     pub fn can_send(&self, peer: usize) -> bool {
         let peer = &self.peers[peer];
         !(peer.ended || peer.reset || peer.closed)
+    }
+
+    /// Whether the server has taken the connection.
+    pub fn is_accepted(&self, peer: usize) -> bool {
+        self.peers[peer].id.is_some()
     }
 
     pub fn send(&mut self, peer: usize, bytes: &[u8]) {
@@ -159,7 +172,7 @@ impl World {
     }
 
     /// What the peers' systems and programs do while the server is busy.
-    fn deliver(&mut self) {
+    pub fn deliver(&mut self) {
         for peer in &mut self.peers {
             if peer.reads && !peer.in_flight.is_empty() {
                 peer.received.extend(peer.in_flight.drain(..));
@@ -181,6 +194,7 @@ impl Platform for World {
     fn poll(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         events.clear();
         self.deliver();
+        self.quiet = false;
         if self.chance(self.faults.interrupted) {
             return Err(ErrorKind::Interrupted.into());
         }
@@ -207,9 +221,10 @@ impl Platform for World {
         assert!(self.idle_turns < MAX_IDLE_TURNS, "the loop spins");
         self.quiet = events.is_empty() && timeout != Some(Duration::ZERO);
         // A clock always moves, and a wait without an event lasts as long as it was to.
-        self.now += Duration::from_micros(10);
+        self.now += Duration::from_nanos(10);
         if self.quiet {
-            self.now += timeout.unwrap_or(Duration::from_millis(1)).min(Duration::from_millis(50));
+            let until = self.now + timeout.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+            self.now = until.min(self.horizon.unwrap_or(until)).max(self.now);
         }
         Ok(())
     }
@@ -227,7 +242,7 @@ impl Platform for World {
         }
         self.backlog.pop_front();
         let peer = &mut self.peers[number];
-        peer.id = Some(id);
+        (peer.id, peer.accepted_at) = (Some(id), self.now);
         if self.random.u8(0..100) < self.faults.aborted {
             (peer.reset, peer.closed) = (true, true);
             return Err(ErrorKind::ConnectionAborted.into());
