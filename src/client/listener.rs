@@ -157,13 +157,11 @@ enum Try {
 }
 
 impl Listener {
-    /// Listens until the user leaves, or the name is lost. `connection` is logged in.
+    /// Listens until the user leaves, or the name is lost. `connection` is logged in and adopted.
     pub(super) fn run(&self, mut connection: Connection) -> Result<(), ClientError> {
         let mut backoff = Backoff::new(self.patience.first_wait, self.patience.longest_wait);
         loop {
-            if self.adopt(&connection) {
-                self.hear_out(&mut connection);
-            }
+            self.hear_out(&mut connection);
             connection.close();
             if !self.link.down() {
                 return Ok(());
@@ -172,14 +170,19 @@ impl Listener {
                 Some(again) => connection = again,
                 None => return Ok(()),
             }
+            self.adopt(&connection);
         }
     }
 
-    /// Lets the keyboard send over a connection; `false` when nobody wants to.
-    fn adopt(&self, connection: &Connection) -> bool {
+    /// Lets the keyboard send over a connection, or closes it when nobody wants to. The first one
+    /// is adopted before there is a prompt: what is typed at once is not to be told "Not
+    /// connected" because this thread has not run yet.
+    pub(super) fn adopt(&self, connection: &Connection) {
         let writer = connection.writer();
         let ready = writer.and_then(|w| w.set_write_timeout(Some(WRITE_TIMEOUT)).map(|()| w));
-        ready.is_ok_and(|writer| self.link.up(writer))
+        if !ready.is_ok_and(|writer| self.link.up(writer)) {
+            connection.close();
+        }
     }
 
     /// Hands on what the server says until it has no more to say.

@@ -268,6 +268,7 @@ fn start_listener(
     connection: Connection,
 ) -> Result<Receiver<Result<(), ClientError>>, ClientError> {
     let (tell, verdict) = sync_channel(1);
+    listener.adopt(&connection);
     let listen = move || {
         let end = listener.run(connection);
         let gave_up = end.is_err();

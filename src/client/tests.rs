@@ -359,6 +359,7 @@ impl Listening {
             shown,
             left,
         };
+        listener.adopt(&connection);
         let thread = thread::spawn(move || {
             let end = listener.run(connection);
             drop(stay);
