@@ -13,6 +13,7 @@ mod bad_input;
 mod bodies;
 mod config;
 mod descriptors;
+mod evening;
 mod faults;
 mod injected;
 mod lifecycle;

@@ -5,6 +5,8 @@
 
 mod client;
 mod launch;
+mod pty;
+mod screen;
 mod server;
 mod tool;
 
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use client::{Client, End};
 pub(crate) use launch::{Launch, Stderr};
+pub(crate) use pty::Pty;
 pub(crate) use server::Server;
 pub(crate) use tool::{Tool, has_tool};
 

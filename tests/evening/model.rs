@@ -1,0 +1,126 @@
+//! The chat in forty lines, from its description alone: who has to read what.
+
+use std::collections::BTreeMap;
+
+use crate::support::ENTER_NAME;
+
+/// The longest line, with its terminator.
+const MAX_LINE: usize = 4096;
+
+const COMMANDS: &str = "@Name text, all text, list, help, quit";
+const HELP: &str =
+    "Commands: @Name text (to one), all text (to everyone), list [prefix], help, quit";
+const WANTED: &str = "Somebody else asked for your name. It stays yours.";
+
+/// Who is here, and what everyone has read.
+#[derive(Default)]
+pub(super) struct Model {
+    /// Names by what they fold to, and so in the order of `list`.
+    here: BTreeMap<String, String>,
+    heard: BTreeMap<String, Vec<String>>,
+}
+
+impl Model {
+    /// Somebody offers names; the last is accepted, and returned.
+    pub(super) fn join(&mut self, names: &[String]) -> String {
+        let (name, refused) = names.split_last().expect("a name");
+        self.heard.insert(name.clone(), vec![ENTER_NAME.to_owned()]);
+        for wanted in refused {
+            let holder = self.here.get(&fold(wanted)).expect("only taken names").clone();
+            let refusal = format!("Name already taken. It is too like {holder}, who is online.");
+            self.notice(name, &format!("{refusal} Enter another name:"));
+            self.notice(&holder, WANTED);
+        }
+        self.everyone(&format!("[SERVER] {name} has joined the chat!"));
+        self.notice(name, &format!("Welcome {name}! Commands: {COMMANDS}"));
+        self.here.insert(fold(name), name.clone());
+        name.clone()
+    }
+
+    /// Somebody who is here sends a line.
+    pub(super) fn line(&mut self, who: &str, line: &str) {
+        if line.len() >= MAX_LINE {
+            return self.notice(who, "Line dropped: it is longer than 4,096 bytes.");
+        }
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let blank = rest.trim_matches([' ', '\t']).is_empty();
+        match word.to_ascii_lowercase().as_str() {
+            "" if line.is_empty() => {}
+            "all" if blank => self.notice(who, "Message format error. Use: all Message"),
+            "all" => self.everyone(&format!("[{who}]: {}", clean(rest))),
+            "list" => self.list(who, rest.trim_end_matches(' ')),
+            "help" if blank => self.notice(who, HELP),
+            "quit" if blank => self.leave(who),
+            "@" => self.notice(who, "Message format error. Use: @Name Message"),
+            at if at.starts_with('@') && blank => {
+                self.notice(who, "Message format error. Use: @Name Message");
+            }
+            at if at.starts_with('@') => match self.here.get(&fold(&word[1..])).cloned() {
+                Some(to) => self.tell(&to, &format!("[From {who}]: {}", clean(rest))),
+                None => self.notice(who, &format!("User '{}' not found.", &word[1..])),
+            },
+            _ => {
+                self.notice(who, &format!("Unknown command '{}'. Use: {COMMANDS}", clean(line)));
+            }
+        }
+    }
+
+    /// Somebody is gone.
+    pub(super) fn leave(&mut self, who: &str) {
+        if self.here.remove(&fold(who)).is_some() {
+            self.everyone(&format!("[SERVER] {who} has left the chat."));
+        }
+    }
+
+    /// The server says goodbye, and then nothing more.
+    pub(super) fn shut_down(&mut self) {
+        self.everyone("[SERVER] Server is shutting down.");
+        self.here.clear();
+    }
+
+    pub(super) fn is_here(&self, name: &str) -> bool {
+        self.here.contains_key(&fold(name))
+    }
+
+    /// Everything that this one has to have read by now.
+    pub(super) fn heard(&self, name: &str) -> &[String] {
+        &self.heard[name]
+    }
+
+    fn list(&mut self, who: &str, prefix: &str) {
+        let prefix = fold(prefix);
+        let fits = self.here.iter().filter(|(folded, _)| folded.starts_with(&prefix));
+        let names: Vec<&str> = fits.map(|(_, name)| name.as_str()).collect();
+        let colon = if names.is_empty() { "" } else { ": " };
+        let answer = format!("Online users ({}){colon}{}", names.len(), names.join(", "));
+        self.notice(who, &answer);
+    }
+
+    fn notice(&mut self, who: &str, text: &str) {
+        self.tell(who, &format!("[SERVER] {text}"));
+    }
+
+    fn everyone(&mut self, line: &str) {
+        for name in self.here.values() {
+            self.heard.entry(name.clone()).or_default().push(line.to_owned());
+        }
+    }
+
+    fn tell(&mut self, name: &str, line: &str) {
+        self.heard.entry(name.to_owned()).or_default().push(line.to_owned());
+    }
+}
+
+fn fold(name: &str) -> String {
+    caseless::default_case_fold_str(name)
+}
+
+/// What could steer a terminal does not get through.
+fn clean(text: &str) -> String {
+    let steers = |c: char| {
+        c != '\t' && c.is_control()
+            || matches!(c as u32, 0x2028 | 0x2029 | 0x202a..=0x202e | 0x2066..=0x2069)
+    };
+    text.replace(steers, "\u{fffd}")
+}

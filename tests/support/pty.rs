@@ -1,0 +1,158 @@
+//! `hubbub chat` in a pseudo-terminal.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+
+use rexpect::process::{PtyProcess, Signal, WaitStatus};
+
+use super::screen::Screen;
+use super::{DEADLINE, eventually};
+
+/// How long the program may ignore that it is told to end, in milliseconds.
+const KILL_AFTER_MS: u64 = 1_000;
+
+/// Sets the size before the program can look at it, then becomes the program. No line that the
+/// server can send is as long as the terminal is wide.
+const IN_A_WIDE_TERMINAL: &str = "stty rows 50 cols 20000 && exec \"$0\" \"$@\"";
+
+/// Somebody at a terminal.
+pub(crate) struct Pty {
+    process: PtyProcess,
+    keyboard: File,
+    screen: Arc<(Mutex<Screen>, Condvar)>,
+    name: String,
+}
+
+impl Pty {
+    /// Joins under this name.
+    #[track_caller]
+    pub(crate) fn chat(name: &str, server: SocketAddr) -> Self {
+        Self::chat_with(name, server, &[])
+    }
+
+    /// The same, with these variables in the environment.
+    #[track_caller]
+    pub(crate) fn chat_with(name: &str, server: SocketAddr, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", IN_A_WIDE_TERMINAL, env!("CARGO_BIN_EXE_hubbub"), "chat", name]);
+        command.arg(server.to_string());
+        command.env("TERM", "xterm").env_remove("NO_COLOR").env_remove("RUST_LOG");
+        command.envs(environment.iter().copied());
+        let mut process = PtyProcess::new(command).expect("there is a pseudo-terminal");
+        process.set_kill_timeout(Some(KILL_AFTER_MS));
+        let keyboard = process.get_file_handle().expect("a terminal");
+        let output = process.get_file_handle().expect("a terminal");
+        let screen = Arc::default();
+        watch(output, Arc::clone(&screen));
+        Self { process, keyboard, screen, name: name.to_owned() }
+    }
+
+    /// Presses keys.
+    #[track_caller]
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).expect("the terminal is there");
+    }
+
+    /// Types a line at an empty prompt, and waits until it is taken.
+    #[track_caller]
+    pub(crate) fn enter(&mut self, line: &str) {
+        self.await_typing("");
+        let before = self.screen().typed(&self.name).len();
+        self.press(&format!("{line}\r"));
+        let name = self.name.clone();
+        self.await_screen("the line is taken", |screen| {
+            (screen.typed(&name).len() > before).then_some(())
+        });
+    }
+
+    /// Waits until this stands at the prompt.
+    #[track_caller]
+    pub(crate) fn await_typing(&self, line: &str) {
+        let row = format!("{}> {line}", self.name);
+        self.await_screen(&format!("{row:?}"), |screen| screen.shows(&row).then_some(()));
+    }
+
+    /// Waits until this row was printed.
+    #[track_caller]
+    pub(crate) fn await_row(&self, row: &str) {
+        self.await_screen(&format!("{row:?}"), |screen| {
+            screen.rows().iter().any(|shown| shown == row).then_some(())
+        });
+    }
+
+    /// Waits until so many lines were said, and returns all that were.
+    #[track_caller]
+    pub(crate) fn await_said(&self, count: usize) -> Vec<String> {
+        self.await_screen(&format!("{count} lines"), |screen| {
+            Some(screen.said(&self.name)).filter(|said| said.len() >= count)
+        })
+    }
+
+    /// Waits until the screen shows what is looked for.
+    #[track_caller]
+    pub(crate) fn await_screen<T>(
+        &self,
+        what: &str,
+        mut look: impl FnMut(&Screen) -> Option<T>,
+    ) -> T {
+        let mut found = None;
+        let unseen = |screen: &mut Screen| {
+            found = look(screen);
+            found.is_none() && !screen.has_ended()
+        };
+        let waited = self.screen.1.wait_timeout_while(self.screen(), DEADLINE, unseen);
+        let (screen, _) = waited.expect("the watcher has not failed");
+        if let Some(found) = found {
+            return found;
+        }
+        let raw = screen.raw();
+        drop(screen);
+        panic!("{}'s screen never shows {what}: {raw:?}", self.name);
+    }
+
+    /// The screen of now.
+    pub(crate) fn screen(&self) -> MutexGuard<'_, Screen> {
+        self.screen.0.lock().expect("the watcher has not failed")
+    }
+
+    /// Kills it at once, as `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        self.process.signal(Signal::SIGKILL).expect("it runs");
+    }
+
+    /// Waits until it has ended by itself, with everything read; its exit code, if it has one.
+    #[track_caller]
+    pub(crate) fn await_exit(&mut self) -> Option<i32> {
+        self.await_screen("the end", |screen| screen.has_ended().then_some(()));
+        eventually("the end of the client", || match self.process.status() {
+            Some(WaitStatus::StillAlive) => None,
+            Some(WaitStatus::Exited(_, code)) => Some(Some(code)),
+            _ => Some(None),
+        })
+    }
+}
+
+/// Keeps the screen up to date until the program has ended.
+fn watch(mut output: File, screen: Arc<(Mutex<Screen>, Condvar)>) {
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        loop {
+            // The other side being gone is an error here: EIO.
+            let read = output.read(&mut buffer).unwrap_or(0);
+            let mut shown = screen.0.lock().expect("who looks at it has not failed");
+            if read == 0 {
+                shown.end()
+            } else {
+                shown.write(&buffer[..read])
+            }
+            screen.1.notify_all();
+            if read == 0 {
+                return;
+            }
+        }
+    });
+}

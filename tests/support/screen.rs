@@ -1,0 +1,118 @@
+//! What a terminal shows of what a program writes to it: as much of one as the client needs.
+
+/// Keeps what is to the right of it at the left; the client puts it before every row.
+const MARK: char = '\u{200e}';
+
+/// A terminal so wide that nothing wraps.
+#[derive(Debug, Default)]
+pub(crate) struct Screen {
+    /// Everything that was written, as it was.
+    raw: Vec<u8>,
+    /// The rows that are left behind.
+    rows: Vec<String>,
+    /// The row of the cursor.
+    row: Vec<u8>,
+    /// The escape sequence that is not complete yet.
+    escape: Option<Vec<u8>>,
+    /// The cursor is in the first column, so that what comes next overwrites the row.
+    at_start: bool,
+    /// The program has said that it is in the middle of drawing.
+    drawing: bool,
+    ended: bool,
+}
+
+impl Screen {
+    /// The program writes.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.raw.extend(bytes);
+        for &byte in bytes {
+            match (self.escape.take(), byte) {
+                (Some(mut sequence), _) => {
+                    sequence.push(byte);
+                    let complete = sequence.len() > 1 && (b'@'..=b'~').contains(&byte);
+                    if complete { self.obey(&sequence) } else { self.escape = Some(sequence) }
+                }
+                (None, b'\x1b') => self.escape = Some(Vec::new()),
+                (None, b'\r') => self.at_start = true,
+                (None, b'\n') => {
+                    self.rows.push(String::from_utf8_lossy(&self.row).into_owned());
+                    self.row.clear();
+                    self.at_start = true;
+                }
+                (None, _) => {
+                    if std::mem::take(&mut self.at_start) {
+                        self.row.clear();
+                    }
+                    self.row.push(byte);
+                }
+            }
+        }
+    }
+
+    /// Colours (m) and modes (h, l) do not change what is where; the cursor goes up and down only
+    /// where a line is longer than the screen is wide.
+    fn obey(&mut self, sequence: &[u8]) {
+        match sequence {
+            [b'[', b'K'] => self.row.clear(),
+            [b'[', .., b'C' | b'D'] => self.at_start = false,
+            b"[?2026h" => self.drawing = true,
+            b"[?2026l" => self.drawing = false,
+            [b'[', .., b'm' | b'h' | b'l'] => {}
+            other => panic!("an escape that nobody expects: {:?}", String::from_utf8_lossy(other)),
+        }
+    }
+
+    /// The program has ended.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Everything that was written, escapes and all.
+    pub(crate) fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.raw).into_owned()
+    }
+
+    /// Whether this is the row of the cursor, and it is drawn completely.
+    pub(crate) fn shows(&self, row: &str) -> bool {
+        !self.drawing && self.row == format!("{MARK}{row}").as_bytes()
+    }
+
+    /// Every row that is left behind, without its mark; a row without one keeps a blame instead.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let unmark = |row: &String| {
+            let text = row.strip_prefix(MARK).map(str::to_owned);
+            text.unwrap_or_else(|| format!("(without a mark) {row}"))
+        };
+        self.rows.iter().map(unmark).collect()
+    }
+
+    /// The rows with a prompt: what was typed, line by line.
+    pub(crate) fn typed(&self, name: &str) -> Vec<String> {
+        let prompt = format!("{name}> ");
+        let typed = |row: String| row.strip_prefix(&prompt).map(str::to_owned);
+        self.rows().into_iter().filter_map(typed).collect()
+    }
+
+    /// The other rows: what the server and the client said.
+    pub(crate) fn said(&self, name: &str) -> Vec<String> {
+        let prompt = format!("{name}> ");
+        self.rows().into_iter().filter(|row| !row.starts_with(&prompt)).collect()
+    }
+}
+
+#[test]
+fn a_row_is_what_is_left_when_it_has_been_redrawn() {
+    let mut screen = Screen::default();
+    screen.write(b"\r\x1b[K\xe2\x80\x8eA> hal");
+    assert!(screen.shows("A> hal"));
+    screen.write(b"\x1b[?2026h\r\x1b[K\xe2\x80\x8e\x1b[36m[B]: hi\x1b[0m\r\n\xe2\x80\x8eA> hal");
+    assert!(!screen.shows("A> hal"), "it is still drawing");
+    screen.write(b"\r\x1b[7C\x1b[?2026lf\r\nbare\n");
+    assert_eq!(screen.rows(), ["[B]: hi", "A> half", "(without a mark) bare"]);
+    assert_eq!(screen.typed("A"), ["half"]);
+    assert_eq!(screen.said("A"), ["[B]: hi", "(without a mark) bare"]);
+}
