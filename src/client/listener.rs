@@ -79,21 +79,19 @@ impl Link {
     pub(super) fn send(&self, line: &str) -> Result<(), NotSent> {
         let state = self.lock();
         let LinkState::Up(stream) = &*state else { return Err(NotSent::NotConnected) };
-        let mut writer = stream;
-        writer.write_all(format!("{line}\n").as_bytes()).map_err(|error| {
-            // Half a line may be out: the listener sees the end and connects anew.
-            let _ = stream.shutdown(Shutdown::Both);
-            NotSent::Failed(error)
-        })
+        write_line(stream, line).map_err(NotSent::Failed)
     }
 
-    /// Says goodbye. From now on the end of the stream is not a loss.
+    /// Says goodbye. From now on the end of the stream is not a loss: the listener, who sees it,
+    /// has to wait until that is written down.
     pub(super) fn leave(&self) {
-        // If it cannot be sent, the server is gone, and closing follows anyway.
-        let _ = self.send("quit");
         let mut state = self.lock();
         *state = match std::mem::take(&mut *state) {
-            LinkState::Up(stream) => LinkState::Leaving(Some(stream)),
+            LinkState::Up(stream) => {
+                // If it cannot be sent, the server is gone, and closing follows anyway.
+                let _ = write_line(&stream, "quit");
+                LinkState::Leaving(Some(stream))
+            }
             LinkState::Leaving(stream) => LinkState::Leaving(stream),
             LinkState::Down => LinkState::Leaving(None),
         };
@@ -130,6 +128,15 @@ impl Link {
     fn lock(&self) -> MutexGuard<'_, LinkState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes a line, or ends the connection.
+fn write_line(mut stream: &TcpStream, line: &str) -> io::Result<()> {
+    stream.write_all(format!("{line}\n").as_bytes()).inspect_err(|_| {
+        // Half a line may be out: the listener sees the end and connects anew. If this fails, the
+        // connection is gone already.
+        let _ = stream.shutdown(Shutdown::Both);
+    })
 }
 
 /// What the listening thread knows.
