@@ -22,4 +22,5 @@ mod logs;
 mod pressure;
 mod sim;
 mod support;
+mod terminal;
 mod tidy;

@@ -33,6 +33,8 @@ impl Screen {
                     if complete { self.obey(&sequence) } else { self.escape = Some(sequence) }
                 }
                 (None, b'\x1b') => self.escape = Some(Vec::new()),
+                // The editor rings where there is nothing to complete, or more than one thing.
+                (None, b'\x07') => {}
                 (None, b'\r') => self.at_start = true,
                 (None, b'\n') => {
                     self.rows.push(String::from_utf8_lossy(&self.row).into_owned());
