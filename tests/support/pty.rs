@@ -145,9 +145,9 @@ fn watch(mut output: File, screen: Arc<(Mutex<Screen>, Condvar)>) {
             let read = output.read(&mut buffer).unwrap_or(0);
             let mut shown = screen.0.lock().expect("who looks at it has not failed");
             if read == 0 {
-                shown.end()
+                shown.end();
             } else {
-                shown.write(&buffer[..read])
+                shown.write(&buffer[..read]);
             }
             screen.1.notify_all();
             if read == 0 {
