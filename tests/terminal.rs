@@ -284,9 +284,10 @@ fn lines_have_colours_unless_nobody_wants_them() {
         alice.press(CTRL_D);
         assert_eq!(alice.await_exit(), Some(0));
         let raw = alice.screen().raw();
-        let row = |colour: &str, text: &str| match coloured {
-            true => format!("\u{200e}\u{1b}[{colour}m{text}\u{1b}[0m\r\n"),
-            false => format!("\u{200e}{text}\r\n"),
+        let row = |colour: &str, text: &str| {
+            let (on, off) = (format!("\u{1b}[{colour}m"), "\u{1b}[0m");
+            let (on, off) = if coloured { (on.as_str(), off) } else { ("", "") };
+            format!("\u{200e}{on}{text}{off}\r\n")
         };
         for (colour, text) in
             [("36", welcome("Alice").as_str()), ("32", "[Alice]: mine"), ("35", "[From Bob]: psst")]
@@ -393,7 +394,7 @@ fn two_thousand_lines_through_a_pipe_all_arrive() {
     let server = Server::start("");
     let mut alice = server.login("Alice");
     let texts: Vec<String> = (0..LINES).map(|number| format!("שורה {number}")).collect();
-    let input: String = texts.iter().map(|text| format!("all {text}\n")).collect();
+    let input = format!("all {}\n", texts.join("\nall "));
     let address = server.address();
     let bot = thread::spawn(move || pipe("bot", address, &input));
     alice.expect("[SERVER] bot has joined the chat!");
