@@ -168,8 +168,7 @@ fn a_name_that_is_taken_at_the_first_connection_is_a_refusal() {
     let mut holder = server.login("Alice");
     let mut alice = Pty::chat("alice", server.address());
     assert_eq!(alice.await_exit(), Some(1));
-    let refusal = "[SERVER] Name already taken. It is too like Alice, who is online. \
-                   Enter another name:";
+    let refusal = "[SERVER] Name already taken. Alice is online.";
     assert_eq!(alice.screen().rows(), [refusal]);
     holder.expect("[SERVER] Somebody else asked for your name. It stays yours.");
 }
@@ -353,13 +352,11 @@ fn a_pipe_without_input_logs_in_and_leaves() {
 fn a_pipe_fails_when_the_server_refuses_anything() {
     let server = Server::start("");
     let mut alice = server.login("Alice");
-    let taken = "[SERVER] Name already taken. It is too like Alice, who is online. \
-                 Enter another name:";
+    let taken = "[SERVER] Name already taken. Alice is online.";
     let output = pipe("alice", server.address(), "all not me\n");
     assert_output(&output, 1, &[ENTER_NAME, taken], "");
     let output = pipe("SERVER", server.address(), "all not me\n");
-    let refused = "[SERVER] Invalid name: it is, or looks like, a word that the server uses. \
-                   Enter another name:";
+    let refused = "[SERVER] Invalid name: it is, or looks like, a word that the server uses.";
     assert_output(&output, 1, &[ENTER_NAME, refused], "");
     let not_found = "[SERVER] User 'nobody' not found.";
     let unknown = format!("[SERVER] Unknown command 'deploy done'. Use: {USAGE}");

@@ -27,8 +27,8 @@ impl Model {
         self.heard.insert(name.clone(), vec![ENTER_NAME.to_owned()]);
         for wanted in refused {
             let holder = self.here.get(&fold(wanted)).expect("only taken names").clone();
-            let refusal = format!("Name already taken. It is too like {holder}, who is online.");
-            self.notice(name, &format!("{refusal} Enter another name:"));
+            self.notice(name, &format!("Name already taken. {holder} is online."));
+            self.tell(name, ENTER_NAME);
             self.notice(&holder, WANTED);
         }
         self.everyone(&format!("[SERVER] {name} has joined the chat!"));
