@@ -1,5 +1,7 @@
 //! `hubbub chat` against the real server: at a keyboard, in a real pseudo-terminal, and in a pipe.
 
+mod narrow;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};

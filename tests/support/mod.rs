@@ -5,6 +5,7 @@
 
 mod client;
 mod launch;
+mod picture;
 mod pty;
 mod screen;
 mod server;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use client::{Client, End};
 pub(crate) use launch::{Launch, Stderr};
+pub(crate) use picture::picture;
 pub(crate) use pty::Pty;
 pub(crate) use server::Server;
 pub(crate) use tool::{Tool, has_tool};

@@ -15,9 +15,11 @@ use super::{DEADLINE, eventually};
 /// How long the program may ignore that it is told to end, in milliseconds.
 const KILL_AFTER_MS: u64 = 1_000;
 
-/// Sets the size before the program can look at it, then becomes the program. No line that the
-/// server can send is as long as the terminal is wide.
-const IN_A_WIDE_TERMINAL: &str = "stty rows 50 cols 20000 && exec \"$0\" \"$@\"";
+/// Sets the size before the program can look at it, then becomes the program.
+const IN_A_TERMINAL: &str = "stty rows 50 cols \"$COLUMNS_WANTED\" && exec \"$0\" \"$@\"";
+
+/// Wider than any line that the server can send.
+const WIDE: u16 = 20_000;
 
 /// Somebody at a terminal.
 pub(crate) struct Pty {
@@ -28,18 +30,29 @@ pub(crate) struct Pty {
 }
 
 impl Pty {
-    /// Joins under this name.
+    /// Joins under this name, in a terminal so wide that nothing wraps.
     #[track_caller]
     pub(crate) fn chat(name: &str, server: SocketAddr) -> Self {
-        Self::chat_with(name, server, &[])
+        Self::start(name, server, WIDE, &[])
+    }
+
+    /// The same, in a terminal of so many columns: then only its raw output tells what it shows.
+    #[track_caller]
+    pub(crate) fn chat_on(name: &str, server: SocketAddr, columns: u16) -> Self {
+        Self::start(name, server, columns, &[])
     }
 
     /// The same, with these variables in the environment.
     #[track_caller]
     pub(crate) fn chat_with(name: &str, server: SocketAddr, environment: &[(&str, &str)]) -> Self {
+        Self::start(name, server, WIDE, environment)
+    }
+
+    #[track_caller]
+    fn start(name: &str, server: SocketAddr, columns: u16, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", IN_A_WIDE_TERMINAL, env!("CARGO_BIN_EXE_hubbub"), "chat", name]);
-        command.arg(server.to_string());
+        command.args(["-c", IN_A_TERMINAL, env!("CARGO_BIN_EXE_hubbub"), "chat", name]);
+        command.arg(server.to_string()).env("COLUMNS_WANTED", columns.to_string());
         command.env("TERM", "xterm").env_remove("NO_COLOR").env_remove("RUST_LOG");
         command.envs(environment.iter().copied());
         let mut process = PtyProcess::new(command).expect("there is a pseudo-terminal");

@@ -51,15 +51,15 @@ impl Screen {
         }
     }
 
-    /// Colours (m) and modes (h, l) do not change what is where; the cursor goes up and down only
-    /// where a line is longer than the screen is wide.
+    /// Colours (m) and modes (h, l) do not change what is where. The cursor goes up and down (A, B)
+    /// only where a line is longer than the screen is wide; that takes a [`picture`](super::picture).
     fn obey(&mut self, sequence: &[u8]) {
         match sequence {
             [b'[', b'K'] => self.row.clear(),
             [b'[', .., b'C' | b'D'] => self.at_start = false,
             b"[?2026h" => self.drawing = true,
             b"[?2026l" => self.drawing = false,
-            [b'[', .., b'm' | b'h' | b'l'] => {}
+            [b'[', .., b'A' | b'B' | b'm' | b'h' | b'l'] => {}
             other => panic!("an escape that nobody expects: {:?}", String::from_utf8_lossy(other)),
         }
     }
