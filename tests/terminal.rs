@@ -1,13 +1,15 @@
-//! `hubbub chat` against the real server: at a keyboard, in a real pseudo-terminal, and in a pipe.
+//! `hubbub chat` against the real server, in a real pseudo-terminal and in a pipe.
 
 mod narrow;
+mod pipe;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
-use crate::support::{Client, DEADLINE, ENTER_NAME, Launch, Pty, Server, eventually};
+use rustix::process::Signal;
+
+use crate::support::{Client, DEADLINE, Launch, Pty, Server};
 
 const UP: &str = "\u{1b}[A";
 const LEFT: &str = "\u{1b}[D";
@@ -137,6 +139,43 @@ fn the_arrow_brings_back_what_was_typed() {
     for text in ["first", "second", "first again"] {
         bob.expect(&format!("[Alice]: {text}"));
     }
+}
+
+#[test]
+fn pasted_lines_are_sent_one_by_one() {
+    let server = Server::start("");
+    let (mut alice, mut bob) = alice_and_bob(&server);
+    alice.press("\u{1b}[200~all one\nall two\r\n@bob three\u{1b}[201~\r");
+    for line in ["[Alice]: one", "[Alice]: two", "[From Alice]: three"] {
+        bob.expect(line);
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_not_sent_and_told() {
+    let server = Server::start("");
+    let (mut alice, mut bob) = alice_and_bob(&server);
+    let longest = "x".repeat(4095 - "all ".len());
+    alice.enter(&format!("all {longest}"));
+    bob.expect(&format!("[Alice]: {longest}"));
+    alice.enter(&format!("all {longest}x"));
+    alice.await_row("* Longer than 4095 bytes: the line was not sent.");
+    bob.reads_nothing();
+}
+
+#[test]
+fn who_waits_for_a_server_that_has_stopped_can_leave() {
+    let mut server = Server::start("");
+    let (mut alice, bob) = alice_and_bob(&server);
+    drop(bob);
+    alice.await_row("[SERVER] Bob has left the chat.");
+    server.signal(Signal::TERM);
+    assert!(server.await_exit().success());
+    let said = alice.await_said(4);
+    assert_eq!(said[2], "[SERVER] Server is shutting down.");
+    assert!(said[3].starts_with("* Connection to "), "{said:?}");
+    alice.press(CTRL_D);
+    assert_eq!(alice.await_exit(), Some(0));
 }
 
 #[test]
@@ -298,144 +337,4 @@ fn lines_have_colours_unless_nobody_wants_them() {
         assert!(raw.contains("\u{200e}[Bob]: hi\r\n"), "others have no colour: {raw:?}");
         bob.lines_until("[SERVER] Alice has left the chat.");
     }
-}
-
-/// `hubbub chat` between pipes, with all of its input at hand.
-fn pipe(name: &str, server: SocketAddr, input: &str) -> Output {
-    let mut child = chat(name, server).spawn().expect("the client starts");
-    let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    let input = input.to_owned();
-    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().expect("it ends");
-    // It may end without having read everything.
-    let _ = writer.join().expect("the writer");
-    output
-}
-
-fn chat(name: &str, server: SocketAddr) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
-    command.args(["chat", name, &server.to_string()]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-#[track_caller]
-fn assert_output(output: &Output, code: i32, stdout: &[&str], stderr: &str) {
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(printed.lines().collect::<Vec<_>>(), stdout);
-    assert!(printed.is_empty() || printed.ends_with('\n'), "{printed:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), stderr);
-    assert_eq!(output.status.code(), Some(code));
-}
-
-#[test]
-fn a_pipe_delivers_its_lines_and_prints_the_answers() {
-    let server = Server::start("");
-    let mut alice = server.login("Alice");
-    // The last line has no terminator, as `printf` leaves it.
-    let output = pipe("bot", server.address(), "all deploy done\n@alice psst\nlist");
-    let list = "[SERVER] Online users (2): Alice, bot";
-    let want = [ENTER_NAME, &welcome("bot"), "[bot]: deploy done", list];
-    assert_output(&output, 0, &want, "");
-    alice.expect("[SERVER] bot has joined the chat!");
-    alice.expect("[bot]: deploy done");
-    alice.expect("[From bot]: psst");
-    alice.expect("[SERVER] bot has left the chat.");
-}
-
-#[test]
-fn a_pipe_without_input_logs_in_and_leaves() {
-    let server = Server::start("");
-    let output = pipe("bot", server.address(), "");
-    assert_output(&output, 0, &[ENTER_NAME, &welcome("bot")], "");
-}
-
-#[test]
-fn a_pipe_fails_when_the_server_refuses_anything() {
-    let server = Server::start("");
-    let mut alice = server.login("Alice");
-    let taken = "[SERVER] Name already taken. Alice is online.";
-    let output = pipe("alice", server.address(), "all not me\n");
-    assert_output(&output, 1, &[ENTER_NAME, taken], "");
-    let output = pipe("SERVER", server.address(), "all not me\n");
-    let refused = "[SERVER] Invalid name: it is, or looks like, a word that the server uses.";
-    assert_output(&output, 1, &[ENTER_NAME, refused], "");
-    let not_found = "[SERVER] User 'nobody' not found.";
-    let unknown = format!("[SERVER] Unknown command 'deploy done'. Use: {USAGE}");
-    for (line, refusal) in [("@nobody hi", not_found), ("deploy done", &unknown)] {
-        let output = pipe("bot", server.address(), &format!("all one\n{line}\nall two\n"));
-        let want = [ENTER_NAME, &welcome("bot"), "[bot]: one", refusal, "[bot]: two"];
-        assert_output(&output, 1, &want, "");
-    }
-    alice.expect("[SERVER] Somebody else asked for your name. It stays yours.");
-}
-
-#[test]
-fn a_pipe_whose_reader_has_seen_enough_delivers_and_does_not_complain() {
-    let server = Server::start("");
-    let mut alice = server.login("Alice");
-    let mut command = Command::new("sh");
-    let script = "{ for i in 1 2 3 4 5 6 7 8 9; do echo all $i; done; } | \
-                  { \"$0\" chat bot \"$1\"; echo $? >&2; } | head -1";
-    command.args(["-c", script, env!("CARGO_BIN_EXE_hubbub"), &server.address().to_string()]);
-    let output = command.output().expect("a shell");
-    assert_output(&output, 0, &[ENTER_NAME], "0\n");
-    alice.expect("[SERVER] bot has joined the chat!");
-    for number in 1..=9 {
-        alice.expect(&format!("[bot]: {number}"));
-    }
-    alice.expect("[SERVER] bot has left the chat.");
-}
-
-#[test]
-fn two_thousand_lines_through_a_pipe_all_arrive() {
-    const LINES: usize = 2_000;
-    let server = Server::start("");
-    let mut alice = server.login("Alice");
-    let texts: Vec<String> = (0..LINES).map(|number| format!("שורה {number}")).collect();
-    let input = format!("all {}\n", texts.join("\nall "));
-    let address = server.address();
-    let bot = thread::spawn(move || pipe("bot", address, &input));
-    alice.expect("[SERVER] bot has joined the chat!");
-    for text in &texts {
-        alice.expect(&format!("[bot]: {text}"));
-    }
-    alice.expect("[SERVER] bot has left the chat.");
-    let mut want = vec![ENTER_NAME.to_owned(), welcome("bot")];
-    want.extend(texts.iter().map(|text| format!("[bot]: {text}")));
-    let want: Vec<&str> = want.iter().map(String::as_str).collect();
-    assert_output(&bot.join().expect("the pipe"), 0, &want, "");
-}
-
-#[test]
-fn a_pipe_whose_server_goes_away_says_so() {
-    let mut server = Server::start("");
-    let mut alice = server.login("Alice");
-    let mut child = chat("bot", server.address()).spawn().expect("the client starts");
-    let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    stdin.write_all(b"all hi\n").expect("it reads");
-    alice.lines_until("[bot]: hi");
-    server.kill();
-    let ended = eventually("its end", || child.try_wait().expect("it is our child"));
-    assert_eq!(ended.code(), Some(1));
-    drop(stdin);
-    let output = child.wait_with_output().expect("it has ended");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.starts_with("hubbub: the ") && stderr.ends_with('\n'), "{stderr:?}");
-    assert_eq!(stderr.lines().count(), 1, "{stderr:?}");
-}
-
-#[test]
-fn a_pipe_does_not_hand_on_the_escapes_of_a_hostile_server() {
-    let (address, server) = scripted(HOSTILE);
-    let mut child = chat("bot", address).spawn().expect("the client starts");
-    let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    stdin.write_all("all שלום\n".as_bytes()).expect("it reads");
-    drop(stdin);
-    assert_eq!(server.join().expect("the server"), "all שלום\n");
-    let output = child.wait_with_output().expect("it ends");
-    let mut want = vec![welcome("bot")];
-    want.extend(HARMLESS.map(str::to_owned));
-    let want: Vec<&str> = want.iter().map(String::as_str).collect();
-    assert_output(&output, 0, &want, "");
 }

@@ -58,7 +58,7 @@ impl Model {
             }
             at if at.starts_with('@') => match self.here.get(&fold(&word[1..])).cloned() {
                 Some(to) => self.tell(&to, &format!("[From {who}]: {}", clean(rest))),
-                None => self.notice(who, &format!("User '{}' not found.", &word[1..])),
+                None => self.notice(who, &format!("User '{}' not found.", clean(&word[1..]))),
             },
             _ => {
                 self.notice(who, &format!("Unknown command '{}'. Use: {COMMANDS}", clean(line)));
