@@ -230,7 +230,7 @@ Bob: all \tindented with a tab\u{b}and a vertical one
 Alan: all \u{1b}[31mred?\u{1b}[0m no: \u{1b}]0;title\u{7}
 Alan: all \u{202e}desrever\u{202c} and \u{2066}isolated\u{2069}
 Ken: all nul \u{0}, bell \u{7}, delete \u{7f}, next line \u{85}, separator \u{2028}.
-Alan: @dave \u{1b}[2Jand\u{9b}H \u{2067}in private\u{2069}\u{2029}
+Alan: @ada \u{1b}[2Jand\u{9b}H \u{2067}in private\u{2069}\u{2029}
 Alan: @\u{1b}[2J are you there?
 Alan: \u{1b}[A\u{202e}no command
 Claude: all {long}

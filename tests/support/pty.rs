@@ -74,8 +74,16 @@ impl Pty {
     #[track_caller]
     pub(crate) fn enter(&mut self, line: &str) {
         self.await_typing("");
+        self.press(line);
+        self.enter_typed(line);
+    }
+
+    /// Waits until this stands at the prompt, ends it, and waits until it is taken.
+    #[track_caller]
+    pub(crate) fn enter_typed(&mut self, line: &str) {
+        self.await_typing(line);
         let before = self.screen().typed(&self.name).len();
-        self.press(&format!("{line}\r"));
+        self.press("\r");
         let name = self.name.clone();
         self.await_screen("the line is taken", |screen| {
             (screen.typed(&name).len() > before).then_some(())
