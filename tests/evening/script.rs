@@ -218,7 +218,7 @@ Donald: all Premature slicing is the root of all evil.
 Edsger: all Who divides last chooses first.
 Frances: all I can vectorise: four knives at once
 Tim: all The substitute for a knife must cut like a knife.
-Erin: all \u{1f469}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466} we are a family of four, we share one
+Erin: all \u{1f469}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466} we four share one
 שרה: all משפחה זה משפחה \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}
 ليلى: all الكعكة لذيذة جدًّا، من صنعها؟
 دانة: all أنا! وصفة جدتي \u{1f469}\u{1f3fd}\u{200d}\u{1f373}

@@ -52,7 +52,7 @@ impl Screen {
     }
 
     /// Colours (m) and modes (h, l) do not change what is where. The cursor goes up and down (A, B)
-    /// only where a line is longer than the screen is wide; that takes a [`picture`](super::picture).
+    /// only where a line is longer than the screen is wide: that takes a `picture`.
     fn obey(&mut self, sequence: &[u8]) {
         match sequence {
             [b'[', b'K'] => self.row.clear(),
