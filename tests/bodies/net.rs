@@ -15,7 +15,7 @@ const MAX_OPERATIONS: usize = 200;
 const MAX_LINE: usize = 64;
 
 /// Each of these needs fewer turns, or the server has lost a wakeup, or spins.
-const MAX_TURNS: usize = 5000;
+const MAX_TURNS: usize = 20_000;
 
 /// A step of the clock. No time-out is near a multiple of it, so that it does not matter that the
 /// server learns of things some microseconds after the model.
@@ -120,7 +120,7 @@ impl Evening {
                     short: percent(short),
                     interrupted: percent(interrupted),
                     // Rare enough that there are turns in which nothing happens, and time goes by.
-                    spurious: percent(spurious) / 8,
+                    spurious: percent(spurious) / 32,
                     no_descriptor: percent(no_descriptor),
                     aborted: percent(no_descriptor) / 8,
                 };
