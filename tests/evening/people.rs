@@ -27,8 +27,8 @@ pub(super) struct Person {
 enum Voice {
     /// A socket of the test.
     Raw(Client),
-    /// It is reset: there is nothing to read any more.
-    Reset,
+    /// A socket that was closed or reset: there is nothing to read any more.
+    Closed,
     /// A program with a pipe at either end.
     Program { child: Child, output: mpsc::Receiver<String> },
     /// `hubbub chat` in a pseudo-terminal.
@@ -84,7 +84,7 @@ impl Person {
                     line.unwrap_or_else(|e| panic!("{who} waits for {:?}: {e}", expected[at]))
                 }
                 Voice::Screen(pty) => pty.await_said(at + 1).swap_remove(at),
-                Voice::Reset => panic!("{who} has closed and can read nothing"),
+                Voice::Closed => panic!("{who} has closed and can read nothing"),
             };
             assert_eq!(line, expected[at], "line {at} of {who}");
             self.heard.push(line);
@@ -105,8 +105,11 @@ impl Person {
                 self.typed.push(String::new());
                 pty.press(if way == Way::CtrlD { "\u{4}" } else { "\u{3}" });
             }
-            (voice @ Voice::Raw(_), Way::Reset) => {
-                if let Voice::Raw(client) = std::mem::replace(voice, Voice::Reset) {
+            // To be killed is to be closed: a socket does so that stands in for nc.
+            (voice @ Voice::Raw(_), Way::Reset | Way::Kill) => {
+                if let Voice::Raw(client) = std::mem::replace(voice, Voice::Closed)
+                    && way == Way::Reset
+                {
                     client.reset();
                 }
             }
@@ -124,7 +127,7 @@ impl Person {
         let mut heard = self.heard;
         match self.voice {
             Voice::Raw(mut client) => client.expect_end(),
-            Voice::Reset => {}
+            Voice::Closed => {}
             Voice::Program { mut child, output } => {
                 drop(child.stdin.take());
                 while let Ok(line) = output.recv_timeout(DEADLINE) {
@@ -181,7 +184,7 @@ impl Voice {
                 stdin.write_all(format!("{text}\n").as_bytes()).expect("it reads");
             }
             Self::Screen(pty) => text.lines().for_each(|line| pty.enter(line)),
-            Self::Reset => panic!("it has left"),
+            Self::Closed => panic!("it has left"),
         }
     }
 }
