@@ -17,6 +17,9 @@ const MAX_LINE: usize = 64;
 /// Each of these needs fewer turns, or the server has lost a wakeup, or spins.
 const MAX_TURNS: usize = 20_000;
 
+/// Accept fails at most two times in three, and is tried again within two ticks.
+const MAX_RETRIES: usize = 100;
+
 /// A step of the clock. No time-out is near a multiple of it, so that it does not matter that the
 /// server learns of things some microseconds after the model.
 pub const TICK: Duration = Duration::from_millis(70);
@@ -136,9 +139,13 @@ impl Evening {
         }
         let peer = self.server.platform().connect();
         self.settle();
-        while !self.server.platform().is_accepted(peer) {
+        for _ in 0..MAX_RETRIES {
+            if self.server.platform().is_accepted(peer) {
+                break;
+            }
             self.pass(2);
         }
+        assert!(self.server.platform().is_accepted(peer), "nobody tries accept again");
         let died = self.server.platform().peers[peer].closed;
         self.person.push((!died).then_some(self.model.people.len()));
         self.partial.push(Vec::new());
