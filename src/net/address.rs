@@ -10,11 +10,11 @@ const DEFAULT_MAX_PER_ADDRESS: u32 = 128;
 
 /// What counts as one peer: an IPv4 address, or the /64 network of an IPv6 address, which is what
 /// one subscriber has (RFC 6177). An IPv4-mapped address (RFC 4291, section 2.5.5.2) is the former.
+///
+/// The upper half of the IPv6 address, or an IPv4 address behind [`V4`](Self::V4): every connection
+/// holds one, so it is small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum AddressKey {
-    V4(u32),
-    V6(u64),
-}
+pub(super) struct AddressKey(u64);
 
 /// How many connections an address has.
 #[derive(Debug, Default)]
@@ -35,23 +35,24 @@ pub(super) struct Addresses {
 }
 
 impl AddressKey {
+    /// Marks an IPv4 address. No peer has an IPv6 address that begins so: it is a multicast one
+    /// (RFC 4291, section 2.7).
+    const V4: u64 = 0xffff_ffff << 32;
+
     pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.to_bits()),
+            IpAddr::V4(address) => Self(Self::V4 | u64::from(address.to_bits())),
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments().map(u64::from);
-                Self::V6(a << 48 | b << 32 | c << 16 | d)
+                Self(a << 48 | b << 32 | c << 16 | d)
             }
         }
     }
 
-    /// Whether this is the machine itself.
+    /// Whether this is the machine itself. In its network, `::1` is the only address that a peer can
+    /// have.
     fn is_loopback(self) -> bool {
-        match self {
-            Self::V4(bits) => bits >> 24 == 127,
-            // ::1 is the only address of its network that a peer can have.
-            Self::V6(network) => network == 0,
-        }
+        self.0 >> 24 == Self::V4 >> 24 | 127 || self.0 == 0
     }
 }
 
