@@ -158,8 +158,8 @@ fn a_flood_is_held_back_and_nothing_is_lost() {
 fn who_sends_more_lines_at_once_than_one_turn_takes_gets_more_turns() {
     let mut server = server(15, settings());
     let alice = server.connect_as("Alice");
-    let lines: String = (0..300).map(|n| format!("all {n}\n")).collect();
-    server.platform().send(alice, lines.as_bytes());
+    let lines: Vec<String> = (0..300).map(|n| format!("all {n}\n")).collect();
+    server.platform().send(alice, lines.concat().as_bytes());
     server.settle();
     assert_eq!(server.hears(alice).len(), 300);
 }
