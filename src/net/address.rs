@@ -49,8 +49,8 @@ impl AddressKey {
         }
     }
 
-    /// Whether this is the machine itself. In its network, `::1` is the only address that a peer can
-    /// have.
+    /// Whether this is the machine itself. In its network, `::1` is the only address that a peer
+    /// can have.
     fn is_loopback(self) -> bool {
         self.0 >> 24 == Self::V4 >> 24 | 127 || self.0 == 0
     }
