@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::Parser;
 use hubbub::client::{self, Options, Outcome};
 use hubbub::config::{self, Action, Cli, Flags};
@@ -46,7 +46,7 @@ fn print(bytes: &[u8]) -> anyhow::Result<u8> {
     match io::stdout().write_all(bytes) {
         // Whoever reads has read enough: `hubbub man | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-        result => result.map(|()| 0).context("cannot write to stdout"),
+        result => result.map(|()| 0).map_err(|error| anyhow!("cannot write to stdout: {error}")),
     }
 }
 

@@ -73,7 +73,7 @@ impl Names {
     fn add(&mut self, name: &str) {
         self.sightings += 1;
         let sighting = self.sightings;
-        if let Some(seen) = self.seen.get_mut(Folded::of(name).as_str()) {
+        if let Some(seen) = self.seen.get_mut(&Folded::of(name)) {
             seen.sighting = sighting;
             return;
         }
@@ -85,7 +85,7 @@ impl Names {
     }
 
     fn remove(&mut self, name: &str) {
-        self.seen.remove(Folded::of(name).as_str());
+        self.seen.remove(&Folded::of(name));
     }
 
     fn forget_one(&mut self) {

@@ -111,6 +111,21 @@ fn a_pipe_sends_its_input_and_prints_what_comes() {
 }
 
 #[test]
+fn a_pipe_whose_server_shuts_down_has_failed_even_when_all_was_sent() {
+    let (server, script) = play(|listener| {
+        let mut peer = accept(&listener);
+        peer.welcome("bot");
+        let sent = peer.rest();
+        peer.notice(Notice::ShuttingDown);
+        sent
+    });
+    let (end, output, _) = pipe(&server, &b"all hi\n"[..]);
+    assert!(matches!(end, Err(ClientError::ShutDown)), "{end:?}");
+    assert_eq!(script.join().unwrap(), "all hi\n");
+    assert!(output.ends_with(&said(Notice::ShuttingDown)), "{output:?}");
+}
+
+#[test]
 fn a_pipe_whose_name_is_refused_sends_nothing() {
     let refusals = [Notice::NameTaken("bot"), Notice::NameRefused(crate::name::NameError::Marks)];
     for refusal in refusals {

@@ -1,7 +1,5 @@
 //! The two keys of a name: how it is addressed, and what it looks like.
 
-use std::borrow::Borrow;
-
 use caseless::default_case_fold_str;
 use compact_str::CompactString;
 use unicode_normalization::UnicodeNormalization;
@@ -38,12 +36,6 @@ impl Folded {
 
     /// The folded text.
     pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Borrow<str> for Folded {
-    fn borrow(&self) -> &str {
         &self.0
     }
 }

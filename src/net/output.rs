@@ -5,7 +5,7 @@ use std::io;
 use super::connection::{Death, Phase, Wait};
 use super::platform::Platform;
 use super::server::Server;
-use crate::outbound::{ClientId, Lapped};
+use crate::outbound::ClientId;
 
 impl<P: Platform> Server<P> {
     /// Writes to those whose turn it is.
@@ -25,7 +25,7 @@ impl<P: Platform> Server<P> {
             if connection.doomed || connection.generation != id.generation {
                 return;
             }
-            let Ok(batch) = self.chat.outbound.batch(id, budget).map_err(|Lapped| ()) else {
+            let Ok(batch) = self.chat.outbound.batch(id, budget) else {
                 return self.doom(id, Death::Lapped);
             };
             if batch.is_empty() {
