@@ -215,6 +215,11 @@ impl Outbound {
         None
     }
 
+    /// What all mailboxes hold, in bytes, the notes of their letters included.
+    pub fn mail_bytes(&self) -> usize {
+        self.mail_total
+    }
+
     /// The next bytes for a client, at most `budget` of them; empty when nothing is due.
     ///
     /// # Errors

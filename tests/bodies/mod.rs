@@ -3,11 +3,12 @@
 pub mod chat;
 pub mod command;
 pub mod lines;
-mod model;
+pub mod model;
 pub mod name;
 pub mod net;
 pub mod reply;
 pub mod screen;
+pub mod town;
 pub mod world;
 
 use std::fs;

@@ -9,7 +9,7 @@ use hubbub::wire::text::{clean, quote};
 use hubbub::wire::{Command, Malformed, Notice, Reply};
 
 /// Somebody who connected once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Person {
     pub state: State,
     /// Every line that it has to hear, in order.
@@ -28,7 +28,7 @@ pub enum State {
 }
 
 /// Everyone, and what is not yet told of who came and went.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
     pub people: Vec<Person>,
     announce_up_to: usize,

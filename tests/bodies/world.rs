@@ -53,7 +53,7 @@ pub struct Peer {
     pub reset: bool,
     address: Option<Ipv4Addr>,
     /// When the server took the connection.
-    pub accepted_at: Duration,
+    pub accepted_at: Option<Duration>,
     id: Option<ClientId>,
     to_server: VecDeque<u8>,
     in_flight: VecDeque<u8>,
@@ -242,7 +242,7 @@ impl Platform for World {
         }
         self.backlog.pop_front();
         let peer = &mut self.peers[number];
-        (peer.id, peer.accepted_at) = (Some(id), self.now);
+        (peer.id, peer.accepted_at) = (Some(id), Some(self.now));
         if self.random.u8(0..100) < self.faults.aborted {
             (peer.reset, peer.closed) = (true, true);
             return Err(ErrorKind::ConnectionAborted.into());
