@@ -1,10 +1,31 @@
-//! A name: what is accepted keeps every promise, both keys are idempotent, and nobody gets near a
-//! reserved word.
+//! A name: what is accepted keeps every promise, both keys are idempotent, nobody gets near a
+//! reserved word, two names with one key never coexist, and `@x` reaches nobody but an x.
 
+use std::time::Duration;
+
+use caseless::canonical_caseless_match_str;
+use hubbub::chat::{Chat, FloodLimit, Limits, Step};
 use hubbub::name::{Folded, LookAlike, MAX_SCALARS, Name, RESERVED};
+use hubbub::outbound::{self, ClientId, Outbound};
+use hubbub::wire::Frame;
 
+const MAX_PEOPLE: u32 = 6;
+const NOON: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Every line is a text of its own; those that are names come together in one chat.
 pub fn run(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(texts) = std::str::from_utf8(data) else { return };
+    texts.lines().for_each(keeps_its_promises);
+    let mut room = Room::new();
+    for (key, text) in (0..MAX_PEOPLE).zip(texts.lines()) {
+        room.enter(ClientId { key, generation: 1 }, text);
+    }
+    for text in texts.lines().take(MAX_PEOPLE as usize) {
+        room.whisper(text);
+    }
+}
+
+fn keeps_its_promises(text: &str) {
     if text.chars().count() <= 2 * MAX_SCALARS {
         let folded = Folded::of(text);
         assert_eq!(Folded::of(folded.as_str()), folded, "{text:?}");
@@ -19,5 +40,72 @@ pub fn run(data: &[u8]) {
     for word in RESERVED {
         assert_ne!(name.folded(), Folded::of(word), "{name:?}");
         assert_ne!(name.look_alike(), LookAlike::of(word), "{name:?}");
+    }
+}
+
+/// A chat, and who got in.
+struct Room {
+    chat: Chat,
+    present: Vec<(ClientId, Name)>,
+}
+
+impl Room {
+    fn new() -> Self {
+        let outbound = Outbound::new(outbound::Limits {
+            log_bytes: 1 << 14,
+            mailbox_bytes: 1 << 14,
+            mailbox_total: 1 << 17,
+            out_budget: 4096,
+            flush_slice: 0,
+            stall_timeout: Duration::from_secs(90),
+        });
+        let limits = Limits {
+            max_line: 256,
+            list_bytes: 1024,
+            login_timeout: Duration::from_secs(30),
+            flood: FloodLimit { rate: 0, burst: 1 },
+            announce_up_to: 0,
+        };
+        Self { chat: Chat::new(limits, outbound), present: Vec::new() }
+    }
+
+    fn enter(&mut self, id: ClientId, text: &str) {
+        self.chat.handle_connect(id, NOON);
+        let _ = self.chat.handle_frame(id, Frame::Line(text.as_bytes()), NOON);
+        if !self.read(id).contains("Welcome ") {
+            return;
+        }
+        let name = Name::parse(text).expect("only a name gets in");
+        for (_, other) in &self.present {
+            let same = canonical_caseless_match_str(name.as_str(), other.as_str());
+            assert!(!same, "{name:?} beside {other:?}");
+            assert_ne!(name.folded(), other.folded(), "{name:?} beside {other:?}");
+            assert_ne!(name.look_alike(), other.look_alike(), "{name:?} beside {other:?}");
+        }
+        self.present.push((id, name));
+    }
+
+    /// The first of those present addresses whoever `text` names.
+    fn whisper(&mut self, text: &str) {
+        let Some(&(sender, _)) = self.present.first() else { return };
+        if text.contains(' ') || text.is_empty() || text.len() > 200 {
+            return;
+        }
+        let line = format!("@{text} psst");
+        let step = self.chat.handle_frame(sender, Frame::Line(line.as_bytes()), NOON);
+        assert_eq!(step, Step::Next);
+        for (id, name) in self.present.clone() {
+            let reached = self.read(id).contains("]: psst");
+            let named = canonical_caseless_match_str(text, name.as_str());
+            assert_eq!(reached, named, "@{text} and {name:?}");
+        }
+    }
+
+    /// What is due to somebody now.
+    fn read(&mut self, id: ClientId) -> String {
+        let batch = self.chat.outbound.batch(id, 4096).expect("nobody is lapped");
+        let bytes: Vec<u8> = batch.slices().iter().flat_map(|slice| slice.to_vec()).collect();
+        self.chat.outbound.handle_written(id, bytes.len(), NOON);
+        String::from_utf8(bytes).expect("the server speaks UTF-8")
     }
 }

@@ -80,7 +80,7 @@ impl Evening {
         }
         let peer = &self.stage.world().peers[peer];
         match peer.accepted_at {
-            Some(_) if peer.closed => self.town.connect_and_die(),
+            Some(_) if peer.is_closed() => self.town.connect_and_die(),
             Some(at) => self.town.connect(at),
             None => panic!("nobody tries accept again"),
         }
@@ -142,6 +142,9 @@ impl Stage {
                     spurious: percent(spurious) / 32,
                     no_descriptor: percent(no_descriptor),
                     aborted: percent(no_descriptor) / 8,
+                    split: percent(spurious),
+                    // Time is the town's.
+                    leaps: 0,
                 };
             }
             Operation::End(who) | Operation::Reset(who) => {
@@ -205,8 +208,9 @@ impl Stage {
     /// What holds at every moment.
     pub fn check(&mut self, town: &Town) {
         let counters = self.server.chat().counters;
-        let open = self.server.connections() as u64;
-        assert_eq!(counters.accepted, counters.closed + open, "{counters}");
+        let open = self.server.connections();
+        assert_eq!(counters.accepted, counters.closed + open as u64, "{counters}");
+        assert_eq!(self.world().open(), open, "a socket is left, or lost");
         assert_eq!(self.server.chat().online(), town.chat.online());
         let running = self.exit.is_none();
         for (number, guest) in town.guests.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 mod model;
 mod runs;
+mod shrink;
 
 use std::time::Duration;
 
