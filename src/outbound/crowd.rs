@@ -31,6 +31,9 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// How often the lagging are looked at one by one while there are enough of them.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
+/// Also look again when so many segments were written since: a lot can be said in that time.
+const CHECK_EVERY_SEGMENTS: u64 = SEGMENTS as u64 / 16;
+
 /// Counts the cursors in each segment of the log. A move costs O(1).
 #[derive(Debug)]
 pub(super) struct Crowd {
@@ -58,6 +61,11 @@ impl Crowd {
             self.beyond += std::mem::take(&mut self.counts[slot(segment)]);
         }
         self.current = current;
+    }
+
+    /// The number of the segment that holds the log's end.
+    pub(super) fn newest(&self) -> u64 {
+        self.current
     }
 
     /// A cursor is now at this offset.
@@ -132,6 +140,7 @@ pub(super) struct Pause {
     free: bool,
     window_start: Duration,
     next_check: Duration,
+    next_segment: u64,
 }
 
 /// What a look at the crowd leads to.
@@ -149,9 +158,9 @@ impl Pause {
         self.holding.is_some()
     }
 
-    /// Whether it is time to look at the lagging one by one.
-    pub(super) fn is_due(&self, now: Duration) -> bool {
-        now >= self.next_check
+    /// Whether it is time to look at the lagging one by one, when this is the newest segment.
+    pub(super) fn is_due(&self, now: Duration, newest: u64) -> bool {
+        now >= self.next_check || newest >= self.next_segment
     }
 
     /// When to look again, while the talkers wait.
@@ -166,10 +175,17 @@ impl Pause {
         self.next_check = now;
     }
 
-    /// The lagging were looked at: `crowd` says whether those who make progress are a crowd, `room`
-    /// whether most of all trail and make progress.
-    pub(super) fn decide(&mut self, now: Duration, crowd: bool, room: bool) -> Verdict {
+    /// The lagging were looked at when this was the newest segment: `crowd` says whether those who
+    /// make progress are a crowd, `room` whether most of all trail and make progress.
+    pub(super) fn decide(
+        &mut self,
+        now: Duration,
+        newest: u64,
+        crowd: bool,
+        room: bool,
+    ) -> Verdict {
         self.spend(now);
+        self.next_segment = newest + CHECK_EVERY_SEGMENTS;
         self.free = room;
         if now.saturating_sub(self.window_start) >= WINDOW {
             self.window_start = now;
@@ -247,16 +263,16 @@ mod tests {
     fn talkers_wait_for_five_seconds_a_minute() {
         let secs = Duration::from_secs;
         let mut pause = Pause::default();
-        assert_eq!(pause.decide(secs(100), true, false), Verdict::Unchanged);
+        assert_eq!(pause.decide(secs(100), 0, true, false), Verdict::Unchanged);
         assert!(pause.holds());
         pause.lift(secs(103));
         assert!(!pause.holds());
-        assert_eq!(pause.decide(secs(110), true, false), Verdict::Unchanged);
-        assert_eq!(pause.decide(secs(112), true, false), Verdict::DropLagging);
+        assert_eq!(pause.decide(secs(110), 0, true, false), Verdict::Unchanged);
+        assert_eq!(pause.decide(secs(112), 0, true, false), Verdict::DropLagging);
         assert!(!pause.holds(), "talk goes on");
-        assert_eq!(pause.decide(secs(120), true, false), Verdict::Unchanged);
+        assert_eq!(pause.decide(secs(120), 0, true, false), Verdict::Unchanged);
         assert!(!pause.holds(), "no patience is left in this minute");
-        pause.decide(secs(161), true, false);
+        pause.decide(secs(161), 0, true, false);
         assert!(pause.holds(), "a new minute");
     }
 
@@ -264,18 +280,31 @@ mod tests {
     fn a_whole_room_that_is_slow_is_waited_for_as_long_as_it_takes() {
         let mut pause = Pause::default();
         for second in 0..50 {
-            assert_eq!(pause.decide(Duration::from_secs(second), true, true), Verdict::Unchanged);
+            assert_eq!(
+                pause.decide(Duration::from_secs(second), 0, true, true),
+                Verdict::Unchanged
+            );
             assert!(pause.holds());
         }
-        assert_eq!(pause.decide(Duration::from_secs(50), true, false), Verdict::Unchanged);
-        assert_eq!(pause.decide(Duration::from_secs(55), true, false), Verdict::DropLagging);
+        assert_eq!(pause.decide(Duration::from_secs(50), 0, true, false), Verdict::Unchanged);
+        assert_eq!(pause.decide(Duration::from_secs(55), 0, true, false), Verdict::DropLagging);
+    }
+
+    #[test]
+    fn one_looks_again_after_a_while_or_when_much_was_said() {
+        let mut pause = Pause::default();
+        let (now, soon) = (Duration::from_secs(1), Duration::from_millis(1001));
+        assert!(pause.is_due(now, 7));
+        pause.decide(now, 7, false, false);
+        assert!(!pause.is_due(soon, 10) && pause.is_due(soon, 11));
+        assert!(pause.is_due(now + CHECK_EVERY, 7));
     }
 
     #[test]
     fn a_crowd_that_makes_no_progress_holds_nobody() {
         let mut pause = Pause::default();
-        pause.decide(Duration::from_secs(1), true, false);
-        pause.decide(Duration::from_secs(2), false, false);
+        pause.decide(Duration::from_secs(1), 0, true, false);
+        pause.decide(Duration::from_secs(2), 0, false, false);
         assert!(!pause.holds());
     }
 }

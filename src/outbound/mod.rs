@@ -296,7 +296,8 @@ impl Outbound {
             }
             return Vec::new();
         }
-        if !self.pause.is_due(now) {
+        let newest = self.crowd.newest();
+        if !self.pause.is_due(now, newest) {
             return Vec::new();
         }
         let lagging = |outbox: &Outbox| outbox.is_following() && self.crowd.lags(outbox.cursor());
@@ -307,7 +308,7 @@ impl Outbound {
             room += usize::from(outbox.is_following() && trailing(outbox));
         }
         let (crowd, room) = (self.crowd.is_crowd(crowd), self.crowd.is_room(room));
-        match self.pause.decide(now, crowd, room) {
+        match self.pause.decide(now, newest, crowd, room) {
             Verdict::Unchanged => Vec::new(),
             Verdict::DropLagging => {
                 self.boxes.iter().filter(|(_, o)| lagging(o)).map(|(id, _)| id).collect()

@@ -159,14 +159,18 @@ impl Outbox {
         (!self.is_writable()).then(|| Duration::from_millis(self.blocked_ms))
     }
 
-    /// Whether the client took a fair amount in the last second or so.
+    /// Whether the client took a fair amount in the last second.
     pub(super) fn makes_progress(&self, now: Duration) -> bool {
-        let recent = match second(now).wrapping_sub(self.second) {
-            0 => self.taken.saturating_add(self.taken_before),
-            1 => self.taken,
-            _ => 0,
+        let (this, before) = match second(now).wrapping_sub(self.second) {
+            0 => (self.taken, self.taken_before),
+            1 => (0, self.taken),
+            _ => (0, 0),
         };
-        recent >= PROGRESS_BYTES
+        // Of the second before this one counts what is within the last thousand milliseconds, as
+        // if it had come evenly: a client at a steady rate is judged alike at every moment.
+        let left = PROGRESS_WINDOW_MS - millis(now) % PROGRESS_WINDOW_MS;
+        let recent = u64::from(this) + u64::from(before) * left / PROGRESS_WINDOW_MS;
+        recent >= u64::from(PROGRESS_BYTES)
     }
 
     pub(super) fn note_progress(&mut self, count: usize, now: Duration) {

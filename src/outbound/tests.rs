@@ -227,6 +227,19 @@ fn a_crowd_that_lags_but_reads_holds_the_talkers_and_is_dropped_in_the_end() {
 }
 
 #[test]
+fn a_steady_rate_is_judged_alike_at_every_moment() {
+    for (bytes, enough) in [(700, true), (600, false)] {
+        let mut outbox = Outbox::new();
+        for hundredth in 0..1000 {
+            let now = NOW + Duration::from_millis(10 * hundredth);
+            outbox.note_progress(bytes, now);
+            assert!(hundredth < 100 || outbox.makes_progress(now) == enough, "{now:?}");
+        }
+        assert!(!outbox.makes_progress(NOW + Duration::from_secs(12)));
+    }
+}
+
+#[test]
 fn a_coalition_of_stallers_holds_nobody() {
     let mut outbound = lagging_crowd(1);
     assert_eq!(outbound.handle_crowd(NOW), []);

@@ -215,6 +215,8 @@ fn step(random: &mut fastrand::Rng, number: usize, connected: &mut usize) -> Ste
         34..36 => Step::Read(peer),
         36 => Step::End(peer),
         37 => Step::Reset(peer, random.choice(["", "quit\n"]).unwrap()),
+        38 => Step::Send(peer, format!("all b{number}\n").repeat(100)),
+        39 => Step::Send(peer, "help\n".repeat(100)),
         _ => Step::Turn,
     }
 }
