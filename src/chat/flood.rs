@@ -21,9 +21,6 @@ pub struct FloodLimit {
 impl Bucket {
     /// Whether a token is there; if not, when one will be.
     pub(super) fn check(self, limit: FloodLimit, now: Duration) -> Result<(), Duration> {
-        if limit.rate == 0 {
-            return Ok(());
-        }
         let slack = limit.token_us() * u64::from(limit.burst.max(1) - 1);
         let free_at = Duration::from_micros(self.full_at_us.saturating_sub(slack));
         if free_at <= now { Ok(()) } else { Err(free_at) }
@@ -31,9 +28,7 @@ impl Bucket {
 
     /// Takes tokens. An expensive line may take more than there are: the debt is paid off in time.
     pub(super) fn charge(&mut self, tokens: u64, limit: FloodLimit, now: Duration) {
-        if limit.rate > 0 {
-            self.full_at_us = self.full_at_us.max(micros(now)) + tokens * limit.token_us();
-        }
+        self.full_at_us = self.full_at_us.max(micros(now)) + tokens * limit.token_us();
     }
 
     /// Makes the clock stand still for a time in which the client was held by others.
@@ -43,9 +38,9 @@ impl Bucket {
 }
 
 impl FloodLimit {
-    /// How long a token takes, in microseconds.
+    /// How long a token takes, in microseconds: no time where there is no limit.
     fn token_us(self) -> u64 {
-        1_000_000 / u64::from(self.rate.max(1))
+        1_000_000_u64.checked_div(u64::from(self.rate)).unwrap_or(0)
     }
 }
 

@@ -56,8 +56,7 @@ impl Crowd {
     /// The log now ends at this offset.
     pub(super) fn advance(&mut self, end: u64) {
         let current = end >> self.shift;
-        let first_new = (self.current + 1).max(current.saturating_sub(SEGMENTS as u64 - 1));
-        for segment in first_new..=current {
+        for segment in (self.current + 1..=current).rev().take(SEGMENTS) {
             self.beyond += std::mem::take(&mut self.counts[slot(segment)]);
         }
         self.current = current;
@@ -82,10 +81,8 @@ impl Crowd {
 
     /// A cursor went from one offset to another.
     pub(super) fn shift(&mut self, from: u64, to: u64) {
-        if from >> self.shift != to >> self.shift {
-            *self.count(from) -= 1;
-            *self.count(to) += 1;
-        }
+        *self.count(from) -= 1;
+        *self.count(to) += 1;
     }
 
     /// Whether a cursor at this offset lags: it is in the oldest quarter of the log.

@@ -178,7 +178,7 @@ impl Outbound {
 
     /// Whether everything was written that the client will ever read.
     pub fn is_finished(&self, id: ClientId) -> bool {
-        self.boxes.get(id).is_none_or(|outbox| outbox.is_finished(self.log.end()))
+        self.boxes.get(id).is_none_or(Outbox::is_finished)
     }
 
     /// Whether there is anything that the next turn can try to write.
@@ -254,14 +254,11 @@ impl Outbound {
 
     /// The client's socket takes bytes again.
     pub fn handle_writable(&mut self, id: ClientId) {
-        let end = self.log.end();
         if let Some(outbox) = self.boxes.get_mut(id)
             && !outbox.is_writable()
         {
             outbox.unblock();
-            if outbox.is_closing() || outbox.has_output(end) {
-                self.enqueue(id);
-            }
+            self.enqueue(id);
         }
     }
 

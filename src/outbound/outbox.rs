@@ -72,16 +72,8 @@ impl Outbox {
         self.closing = true;
     }
 
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing
-    }
-
-    pub(super) fn is_finished(&self, end: u64) -> bool {
-        self.closing && !self.has_output(end)
-    }
-
-    pub(super) fn has_output(&self, end: u64) -> bool {
-        self.mail.is_some() || self.cursor < self.until.min(end)
+    pub(super) fn is_finished(&self) -> bool {
+        self.closing && self.mail.is_none() && self.cursor == self.until
     }
 
     /// Whether the sweep has a reason to stop here: there is something to write, or nothing can be
@@ -111,9 +103,7 @@ impl Outbox {
             }
             cursor = due;
         }
-        if cursor < end {
-            batch.push(log.slices(cursor, end).ok_or(Lapped)?);
-        }
+        batch.push(log.slices(cursor, end).ok_or(Lapped)?);
         Ok(())
     }
 
@@ -122,7 +112,7 @@ impl Outbox {
         self.note_progress(count, now);
         let end = self.until.min(end);
         let mut left = count;
-        while left > 0 {
+        loop {
             let head = self.mail.as_ref().and_then(|mail| mail.head());
             let due = head.map_or(end, |letter| letter.due.min(end)).max(self.cursor);
             let from_log = usize::try_from(due - self.cursor).unwrap_or(usize::MAX).min(left);
