@@ -31,3 +31,21 @@ pub const DEFAULT_MAX_LINE: usize = 4096;
 pub const fn max_server_line(max_line: usize) -> usize {
     3 * max_line + 256
 }
+
+#[cfg(test)]
+mod tests {
+    use super::text::clean;
+    use super::*;
+    use crate::name::MAX_SCALARS;
+
+    #[test]
+    fn the_longest_line_fits_and_leaves_little_over() {
+        for max_line in [64, DEFAULT_MAX_LINE] {
+            let (from, text) = ("𐐷".repeat(MAX_SCALARS), "\u{1}".repeat(max_line - "@x \n".len()));
+            let private = Reply::Private { from: &from, text: &clean(&text) };
+            let len = private.parts(&mut String::new()).concat().len();
+            let most = max_server_line(max_line);
+            assert!(len <= most && most < len + 256, "{len} bytes of {most}");
+        }
+    }
+}

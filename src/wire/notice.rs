@@ -352,6 +352,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_script_is_told_of_what_was_refused_and_of_nothing_else() {
+        assert!(Notice::NotFound("Bob").is_refusal() && Notice::Full.is_refusal());
+        assert!(!Notice::Joined("Bob").is_refusal() && !Notice::Help.is_refusal());
+    }
+
     proptest! {
         #[test]
         fn every_notice_parses_back(

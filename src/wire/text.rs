@@ -72,6 +72,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_unsafe_among_others_is_unsafe_alone() {
+        for c in ('\0'..='\u{ffff}').filter(|&c| is_unsafe(c)) {
+            assert_eq!(clean(&c.to_string()), "\u{fffd}", "{c:?}");
+        }
+    }
+
+    #[test]
+    fn ordinary_text_is_not_looked_at_twice() {
+        for text in [" plain ASCII ~", "né, ñ", "Ελληνικά", "שלום", "漢字", "👩"]
+        {
+            assert!(!text.bytes().any(is_suspect), "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_quote_is_cut_at_a_scalar() {
         assert_eq!(quote("short"), "short");
         assert_eq!(quote(&"é".repeat(65)), format!("{}…", "é".repeat(64)));
