@@ -298,6 +298,17 @@ mod tests {
     }
 
     #[test]
+    fn the_crowd_is_looked_at_ten_times_a_second() {
+        let mut pause = Pause::default();
+        for (secs, verdict) in [(10, Verdict::Unchanged), (15, Verdict::DropLagging)] {
+            let now = Duration::from_secs(secs);
+            assert_eq!(pause.decide(now, 0, true, false), verdict);
+            assert!(!pause.is_due(now + Duration::from_millis(99), 0), "{verdict:?}");
+            assert!(pause.is_due(now + Duration::from_millis(100), 0), "{verdict:?}");
+        }
+    }
+
+    #[test]
     fn a_crowd_that_makes_no_progress_holds_nobody() {
         let mut pause = Pause::default();
         pause.decide(Duration::from_secs(1), 0, true, false);

@@ -183,3 +183,39 @@ fn millis(now: Duration) -> u64 {
 fn second(now: Duration) -> u32 {
     (millis(now) / PROGRESS_WINDOW_MS) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALF: usize = PROGRESS_BYTES as usize / 2;
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn progress_is_what_was_taken_in_the_last_thousand_milliseconds() {
+        let mut outbox = Outbox::new();
+        outbox.note_progress(HALF, at(7000));
+        outbox.note_progress(HALF - 1, at(7500));
+        assert!(!outbox.makes_progress(at(7999)));
+        outbox.note_progress(1, at(7999));
+        assert!(outbox.makes_progress(at(7999)) && outbox.makes_progress(at(8000)));
+        assert!(!outbox.makes_progress(at(8001)));
+        outbox.note_progress(HALF, at(8500));
+        assert!(outbox.makes_progress(at(8500)), "with half of what was taken before");
+        assert!(!outbox.makes_progress(at(8501)) && !outbox.makes_progress(at(9000)));
+        outbox.note_progress(HALF, at(11_000));
+        assert!(!outbox.makes_progress(at(11_000)), "the seconds between took nothing");
+    }
+
+    #[test]
+    fn a_client_can_be_blocked_at_any_time() {
+        let mut outbox = Outbox::new();
+        for now in [Duration::ZERO, Duration::MAX] {
+            outbox.block(now);
+            assert!(!outbox.is_writable());
+        }
+    }
+}

@@ -64,3 +64,28 @@ impl Sweep {
         self.served += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quiet_log_begins_no_round() {
+        let mut sweep = Sweep::new(2, 100);
+        sweep.begin_turn(0, 5);
+        assert_eq!((sweep.poll(), sweep.has_work(0)), (None, false));
+        assert!(sweep.has_work(1));
+    }
+
+    #[test]
+    fn a_round_that_is_under_way_gives_no_new_room() {
+        let mut sweep = Sweep::new(1, 100);
+        for (end, has_room) in [(90, true), (189, true), (190, false), (190, true)] {
+            sweep.begin_turn(end, 3);
+            assert_eq!(sweep.has_room(end), has_room, "{end}");
+            if sweep.poll().is_some() {
+                sweep.served_one();
+            }
+        }
+    }
+}

@@ -127,6 +127,16 @@ fn who_connects_during_a_round_takes_nobodys_place_in_it() {
 }
 
 #[test]
+fn a_sweep_passes_by_those_who_have_read_everything() {
+    let mut outbound = outbound(3);
+    outbound.broadcast(&[b"hi\n"]);
+    assert_eq!(write(&mut outbound, id(1), usize::MAX), "hi\n");
+    let mut served = flush(&mut outbound);
+    served.sort_unstable();
+    assert_eq!(served, [0, 2]);
+}
+
+#[test]
 fn those_with_mail_go_first_but_only_a_slice_of_them() {
     let mut outbound = outbound(8);
     for key in [7, 6, 5] {
@@ -165,6 +175,34 @@ fn mailboxes_are_bounded_one_by_one_and_together() {
 }
 
 #[test]
+fn a_mailbox_holds_all_that_it_may_and_half_of_it_clogs_nobody() {
+    let mut outbound = outbound(2);
+    outbound.mail(id(0), &[&[b'x'; 256]]).unwrap();
+    let note = size_of::<mailbox::Letter>();
+    outbound.mail(id(1), &[b"first"]).unwrap();
+    outbound.broadcast(&[b"hi\n"]);
+    outbound.mail(id(1), &[&vec![b'x'; 128 - "first".len() - 2 * note]]).unwrap();
+    assert!(!outbound.is_clogged(id(1)), "the notes of two letters make it half full");
+    outbound.mail(id(1), &[b"x"]).unwrap();
+    assert!(outbound.is_clogged(id(1)));
+}
+
+#[test]
+fn who_still_has_mail_or_broadcasts_to_read_is_not_finished() {
+    let mut outbound = outbound(2);
+    outbound.mail(id(0), &[b"bye\n"]).unwrap();
+    (0..2).for_each(|key| assert!(!outbound.is_finished(id(key)), "nobody closes"));
+    outbound.finish(id(0));
+    outbound.broadcast(&[b"hi\n"]);
+    outbound.finish(id(1));
+    for key in 0..2 {
+        assert!(!outbound.is_finished(id(key)));
+        write(&mut outbound, id(key), usize::MAX);
+        assert!(outbound.is_finished(id(key)));
+    }
+}
+
+#[test]
 fn finishing_fixes_the_last_offset() {
     let mut outbound = outbound(1);
     outbound.broadcast(&[b"before\n"]);
@@ -191,9 +229,9 @@ fn a_blocked_client_is_left_alone_until_it_can_be_written_to() {
     assert_eq!(flush(&mut outbound), [0]);
 }
 
-/// Three clients that took `taken` bytes just now and are a whole ring behind, and four who have
-/// read everything.
-fn lagging_crowd(taken: usize) -> Outbound {
+/// Seven clients, so many of which took `taken` bytes just now and are a whole ring behind. The
+/// others have read everything.
+fn lagging_crowd(lagging: u32, taken: usize) -> Outbound {
     let limits = Limits { log_bytes: 1 << 20, out_budget: 1 << 20, ..LIMITS };
     let mut outbound = Outbound::new(limits);
     for key in 0..7 {
@@ -201,16 +239,16 @@ fn lagging_crowd(taken: usize) -> Outbound {
         outbound.follow(id(key));
     }
     outbound.broadcast(&[&vec![b'x'; 128 << 10]]);
-    (0..3).for_each(|key| outbound.handle_written(id(key), taken, NOW));
+    (0..lagging).for_each(|key| outbound.handle_written(id(key), taken, NOW));
     outbound.broadcast(&[&vec![b'x'; 900 << 10]]);
-    (3..7).for_each(|key| outbound.handle_written(id(key), 1028 << 10, NOW));
+    (lagging..7).for_each(|key| outbound.handle_written(id(key), 1028 << 10, NOW));
     outbound.begin_flush();
     outbound
 }
 
 #[test]
 fn a_crowd_that_lags_but_reads_holds_the_talkers_and_is_dropped_in_the_end() {
-    let mut outbound = lagging_crowd(64 << 10);
+    let mut outbound = lagging_crowd(3, 64 << 10);
     let mut now = NOW;
     assert_eq!(outbound.handle_crowd(now), []);
     assert!(!outbound.has_room() && outbound.is_paused());
@@ -240,15 +278,28 @@ fn a_steady_rate_is_judged_alike_at_every_moment() {
 }
 
 #[test]
+fn a_room_of_which_most_are_slow_is_waited_for_as_long_as_they_read() {
+    let mut outbound = lagging_crowd(4, 64 << 10);
+    assert_eq!(outbound.handle_crowd(NOW), []);
+    while outbound.crowd_deadline().unwrap() < NOW + Duration::from_secs(30) {
+        let now = outbound.crowd_deadline().unwrap();
+        for key in 0..4 {
+            outbound.boxes.get_mut(id(key)).unwrap().note_progress(64 << 10, now);
+        }
+        assert_eq!(outbound.handle_crowd(now), []);
+    }
+}
+
+#[test]
 fn a_coalition_of_stallers_holds_nobody() {
-    let mut outbound = lagging_crowd(1);
+    let mut outbound = lagging_crowd(7, (64 << 10) - 1);
     assert_eq!(outbound.handle_crowd(NOW), []);
     assert!(!outbound.is_paused());
 }
 
 #[test]
 fn talk_goes_on_when_the_crowd_has_caught_up() {
-    let mut outbound = lagging_crowd(64 << 10);
+    let mut outbound = lagging_crowd(3, 64 << 10);
     outbound.handle_crowd(NOW);
     assert!(outbound.is_paused());
     outbound.handle_written(id(0), 500 << 10, NOW);
