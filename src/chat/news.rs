@@ -57,5 +57,7 @@ mod tests {
         assert_eq!(news.deadline(), Some(start + SUMMARY_EVERY));
         assert_eq!(news.take(start + SUMMARY_EVERY), Some((2, 1)));
         assert_eq!((news.take(start + SUMMARY_EVERY * 9), news.deadline()), (None, None));
+        news.left(start);
+        assert_eq!(news.deadline(), Some(start + SUMMARY_EVERY), "whoever begins it");
     }
 }

@@ -200,6 +200,15 @@ fn other_protocols_are_told_and_closed() {
 }
 
 #[test]
+fn only_a_first_line_is_taken_for_another_protocol() {
+    let mut room = Room::new(limits());
+    room.connect(0);
+    room.says(0, "two words");
+    room.says(0, "GET / HTTP/1.1");
+    assert_eq!(room.reads(0)[3], "[SERVER] Invalid name: it holds a space.");
+}
+
+#[test]
 fn a_newcomer_hears_nothing_and_runs_out_of_time() {
     let mut room = Room::with(&["Alice"]);
     room.connect(1);
@@ -278,6 +287,15 @@ fn talkers_are_held_until_there_is_room_and_their_clocks_stand_still() {
 }
 
 #[test]
+fn a_joiner_who_is_told_in_a_sum_is_not_held() {
+    let mut room = Room::new(Limits { announce_up_to: 1, ..limits() });
+    (0..2).for_each(|key| room.connect(key));
+    room.says(0, "Alice");
+    while room.step(0, &format!("all {}", "x".repeat(4000))) == Step::Next {}
+    room.says(1, "Bob");
+}
+
+#[test]
 fn a_big_room_is_told_in_sums_and_each_event_once() {
     let mut room = Room::new(Limits { announce_up_to: 2, ..limits() });
     for (key, name) in ["Ada", "Ben", "Cy", "Dan"].into_iter().enumerate() {
@@ -304,7 +322,7 @@ fn a_big_room_is_told_in_sums_and_each_event_once() {
 
 #[test]
 fn a_list_that_is_too_long_is_cut_and_counted() {
-    let mut room = Room::new(Limits { list_bytes: 128 + 20, ..limits() });
+    let mut room = Room::new(Limits { list_bytes: 128 + 15, ..limits() });
     for (key, name) in ["Ada", "ada2", "Adam", "Bo", "Cy", "Dan"].into_iter().enumerate() {
         room.connect(key);
         room.says(key, name);
@@ -316,11 +334,87 @@ fn a_list_that_is_too_long_is_cut_and_counted() {
     assert_eq!(
         room.reads(0),
         [
-            "[SERVER] Online users (6): Ada, ada2, Adam, Bo ... and 2 more",
+            "[SERVER] Online users (6): Ada, ada2, Adam ... and 3 more",
             "[SERVER] Online users (3): Ada, ada2, Adam",
             "[SERVER] Online users (0)",
         ]
     );
+}
+
+#[test]
+fn a_list_costs_a_token_for_each_kib_of_names() {
+    let mut room = Room::new(Limits { flood: FloodLimit { rate: 1, burst: 5 }, ..limits() });
+    for key in 0..40 {
+        room.connect(key);
+        room.says(key, &format!("{key:030}"));
+    }
+    room.says(0, "list");
+    (0..3).for_each(|_| room.says(0, "help"));
+    assert_eq!(room.step(0, "help"), Step::Wait(START + Duration::from_secs(1)));
+}
+
+#[test]
+fn who_is_refused_is_told_why_and_nothing_else() {
+    let mut room = Room::with(&["Alice"]);
+    for key in 1..3 {
+        room.chat.handle_refused(id(key), Notice::Full);
+        room.says(0, "all secret");
+        assert_eq!(room.step(key, "Eve"), Step::Close);
+        assert_eq!(room.reads(key), ["[SERVER] Server is full."]);
+        assert!(room.chat.outbound.is_finished(id(key)));
+    }
+    assert_eq!((room.chat.online(), room.chat.counters.refused), (1, 2));
+}
+
+#[test]
+fn who_is_expelled_is_told_why_and_has_left() {
+    let mut room = Room::with(&["Alice", "Bob", "Cy"]);
+    for (key, left) in
+        [(1, "[SERVER] Bob has left the chat."), (2, "[SERVER] Cy has left the chat.")]
+    {
+        room.chat.handle_expelled(id(key), Notice::PendingFull, room.now);
+        assert_eq!(room.reads(0), [left]);
+        assert_eq!(room.step(key, "all ghost"), Step::Close);
+    }
+    let why = "[SERVER] Too many connections wait to log in. Try again later.";
+    assert_eq!(room.reads(1), [why]);
+    assert_eq!(room.chat.counters.refused, 2);
+}
+
+#[test]
+fn who_ends_its_stream_has_left_and_reads_what_was_said_before() {
+    let mut room = Room::with(&["Alice", "Bob"]);
+    room.says(0, "all before");
+    room.chat.handle_end(id(1), room.now);
+    room.says(0, "all after");
+    assert_eq!(room.reads(1), ["[Alice]: before"]);
+    assert!(room.chat.outbound.is_finished(id(1)));
+    let heard = ["[Alice]: before", "[SERVER] Bob has left the chat.", "[Alice]: after"];
+    assert_eq!(room.reads(0), heard);
+}
+
+#[test]
+fn what_happens_is_counted() {
+    let mut room = Room::with(&["Alice", "Bob"]);
+    for line in ["all one", "all two", "@Bob one", "@Bob two", "nonsense"] {
+        room.says(0, line);
+    }
+    let counters = room.chat.counters;
+    assert_eq!((counters.logins, counters.lines), (2, 5));
+    assert_eq!((counters.broadcasts, counters.private_messages), (2, 2));
+}
+
+#[test]
+fn answers_that_do_not_fit_are_dropped_and_counted() {
+    let mut room = Room::with(&["Alice", "Bob"]);
+    (0..4).for_each(|_| room.says(0, &format!("@Bob {}", "x".repeat(1000))));
+    for key in 2..4 {
+        room.connect(key);
+        room.says(key, "Bob");
+        room.now += Duration::from_secs(30);
+    }
+    assert_eq!(room.reads(1).len(), 4, "the word that his name is wanted had no room");
+    assert_eq!(room.chat.counters.answers_dropped, 2);
 }
 
 #[test]
