@@ -34,10 +34,17 @@ impl Log {
     pub fn append(&mut self, parts: &[&[u8]]) {
         for part in parts {
             let at = self.index(self.end);
-            let (till_wrap, wrapped) = part.split_at(part.len().min(self.ring.len() - at));
-            self.ring[at..at + till_wrap.len()].copy_from_slice(till_wrap);
-            self.ring[..wrapped.len()].copy_from_slice(wrapped);
             self.end += part.len() as u64;
+            match (part, self.ring.get_mut(at..at + part.len())) {
+                // Brackets and the newline: not worth the call of a copy.
+                ([byte], Some([place])) => *place = *byte,
+                (part, Some(place)) => place.copy_from_slice(part),
+                (part, None) => {
+                    let (till_wrap, wrapped) = part.split_at(self.ring.len() - at);
+                    self.ring[at..].copy_from_slice(till_wrap);
+                    self.ring[..wrapped.len()].copy_from_slice(wrapped);
+                }
+            }
         }
     }
 

@@ -212,7 +212,7 @@ impl Room {
             // Who is gone may have read half a character.
             let text = bytes.escape_ascii().to_string();
             let person = &self.model.people[who];
-            let due: String = person.hears.iter().flat_map(|line| [line, "\n"]).collect();
+            let due = &person.hears;
             if *connected {
                 assert_eq!(bytes, due.as_bytes(), "person {who} heard {text}");
                 let gone = person.state == State::Gone;

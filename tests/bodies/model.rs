@@ -1,6 +1,7 @@
 //! The reference chat: what everyone has to hear, said plainly, without a log, a cursor or a
 //! mailbox. It knows names and commands from the library, since those have references of their own.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use hubbub::name::Name;
@@ -12,8 +13,8 @@ use hubbub::wire::{Command, Malformed, Notice, Reply};
 #[derive(Clone, Debug)]
 pub struct Person {
     pub state: State,
-    /// Every line that it has to hear, in order.
-    pub hears: Vec<String>,
+    /// Everything that it has to hear, in order.
+    pub hears: String,
     tries: u8,
     spoken: bool,
     deadline: Duration,
@@ -58,7 +59,7 @@ impl Model {
     pub fn connect(&mut self, now: Duration) {
         self.people.push(Person {
             state: State::Newcomer,
-            hears: Vec::new(),
+            hears: String::new(),
             tries: 0,
             spoken: false,
             deadline: now + self.login_timeout,
@@ -134,8 +135,8 @@ impl Model {
     fn obey(&mut self, who: usize, me: &Name, command: Command<'_>, now: Duration) {
         match command {
             Command::All { text } => {
-                let said = Reply::Broadcast { from: me.as_str(), text: &clean(text) }.to_string();
-                self.everyone(|hears| hears.push(said.clone()));
+                let said = Reply::Broadcast { from: me.as_str(), text: &clean(text) };
+                self.everyone(said);
             }
             Command::Private { to, text } => {
                 let folded = hubbub::name::Folded::of(to);
@@ -143,8 +144,7 @@ impl Model {
                 match receiver.map(|(receiver, _)| receiver) {
                     Some(receiver) => {
                         let text = clean(text);
-                        let said = Reply::Private { from: me.as_str(), text: &text }.to_string();
-                        self.people[receiver].hears.push(said);
+                        self.say(receiver, Reply::Private { from: me.as_str(), text: &text });
                     }
                     None => self.tell(who, Notice::NotFound(&quote(to))),
                 }
@@ -194,26 +194,30 @@ impl Model {
     }
 
     pub fn shut_down(&mut self) {
-        for person in &mut self.people {
-            if std::mem::replace(&mut person.state, State::Gone) != State::Gone {
-                person.hears.push(Reply::Notice(Notice::ShuttingDown).to_string());
+        for who in 0..self.people.len() {
+            if std::mem::replace(&mut self.people[who].state, State::Gone) != State::Gone {
+                self.tell(who, Notice::ShuttingDown);
             }
         }
     }
 
+    fn say(&mut self, who: usize, reply: Reply<'_>) {
+        writeln!(self.people[who].hears, "{reply}").expect("a string takes everything");
+    }
+
     fn tell(&mut self, who: usize, notice: Notice<'_>) {
-        self.people[who].hears.push(Reply::Notice(notice).to_string());
+        self.say(who, Reply::Notice(notice));
     }
 
     fn tell_all(&mut self, notice: Notice<'_>) {
-        let line = Reply::Notice(notice).to_string();
-        self.everyone(|hears| hears.push(line.clone()));
+        self.everyone(Reply::Notice(notice));
     }
 
-    fn everyone(&mut self, mut tell: impl FnMut(&mut Vec<String>)) {
+    fn everyone(&mut self, reply: Reply<'_>) {
+        let line = format!("{reply}\n");
         for person in &mut self.people {
             if matches!(person.state, State::Present(_)) {
-                tell(&mut person.hears);
+                person.hears.push_str(&line);
             }
         }
     }

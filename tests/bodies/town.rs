@@ -225,10 +225,9 @@ impl Town {
         self.chat.tick(self.now);
     }
 
-    /// Every byte that a guest has to hear, if it hears all; and whether that is the end.
-    pub fn due(&self, guest: usize) -> Option<(String, bool)> {
+    /// Everything that a guest has to hear, if it hears all; and whether that is the end.
+    pub fn due(&self, guest: usize) -> Option<(&str, bool)> {
         let person = self.person(guest)?;
-        let text = person.hears.iter().flat_map(|line| [line, "\n"]).collect();
-        Some((text, person.state == State::Gone))
+        Some((&person.hears, person.state == State::Gone))
     }
 }
