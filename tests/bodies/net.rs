@@ -112,7 +112,7 @@ impl Stage {
             ..Settings::default()
         };
         let mut world = World::new(seed);
-        (world.now, world.horizon) = (start, Some(start));
+        (world.now, world.horizon, world.longest_wait) = (start, Some(start), Duration::MAX / 2);
         let server = Server::new(world, settings, 1, MAX_GUESTS);
         Self { server, horizon: start, exit: None, compared: [0; MAX_GUESTS] }
     }

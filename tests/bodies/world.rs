@@ -87,8 +87,9 @@ pub struct World {
     /// The server found nothing to do and was ready to wait.
     pub quiet: bool,
     pub listening: bool,
-    /// No wait lasts beyond this.
+    /// No wait lasts beyond this, or longer than that.
     pub horizon: Option<Duration>,
+    pub longest_wait: Duration,
     /// Where the next peers connect from; this machine unless a test says otherwise.
     pub address: Ipv4Addr,
     /// What went wrong so far, by kind.
@@ -119,6 +120,7 @@ impl World {
             quiet: false,
             listening: true,
             horizon: None,
+            longest_wait: LONGEST_WAIT,
             address: Ipv4Addr::LOCALHOST,
             met: BTreeMap::new(),
             turns: 0,
@@ -305,7 +307,7 @@ impl Platform for World {
         // A clock always moves, and a wait without an event lasts as long as it was to.
         self.now += Duration::from_nanos(10);
         if self.quiet {
-            let until = self.now + timeout.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+            let until = self.now + timeout.unwrap_or(self.longest_wait).min(self.longest_wait);
             self.now = until.min(self.horizon.unwrap_or(until)).max(self.now);
         }
         Ok(())
