@@ -12,7 +12,7 @@ const MAX_COLUMNS: usize = 100;
 /// Every floor with the floors that it may know.
 const FLOORS: [(&str, &[&str]); 10] = [
     ("main", &["net", "client", "config"]),
-    ("tools", &["capture", "wire", "name", "config"]),
+    ("tools", &["net", "capture", "wire", "name", "config"]),
     ("net", &["chat", "outbound", "wire", "name", "capture", "config", "metrics"]),
     ("client", &["wire", "name"]),
     ("chat", &["outbound", "wire", "name", "metrics"]),
@@ -154,7 +154,7 @@ fn sockets_clocks_and_threads_stay_on_their_floors() {
 #[test]
 fn every_room_fits_on_a_few_screens() {
     let mut broken = Vec::new();
-    for folder in ["src", "tests", "tools/src", "fuzz"] {
+    for folder in ["src", "tests", "tools", "fuzz"] {
         for source in sources(folder) {
             let path = source.name();
             let lines = source.text.lines().count();

@@ -1,16 +1,60 @@
-//! `tools`: Hubbub's workbench. So far it only says what it will hold.
+//! `tools`: Hubbub's workbench.
 
-use clap::{CommandFactory, Parser};
+mod load;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use hubbub::config::Flags;
+use hubbub::net;
+
+/// The command line is wrong; clap's own errors exit with the same.
+const USAGE: u8 = 2;
 
 /// Hubbub's tools.
-///
-/// There are none yet: packets for Wireshark, layers explained and captures analysed will be
-/// commands of this program.
 #[derive(Debug, Parser)]
-#[command(name = "tools", version)]
-struct Cli {}
+#[command(name = "tools", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    action: Action,
+}
 
-fn main() -> std::io::Result<()> {
-    let Cli {} = Cli::parse();
-    Cli::command().print_long_help()
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Put load on the server, check what it delivers, and measure what that costs
+    Load(Box<load::Command>),
+    /// The server, as `load` starts it: the same code and profile as the tool, never a stale one
+    #[command(hide = true)]
+    Serve(Flags),
+    /// The floor, as `load` starts it
+    #[command(hide = true)]
+    Relay(load::Relay),
+}
+
+fn main() -> ExitCode {
+    let code = match Cli::parse().action {
+        Action::Load(command) => load::run(&command),
+        Action::Serve(flags) => serve(&flags),
+        Action::Relay(relay) => relay.run().map(|()| 0),
+    };
+    ExitCode::from(code.unwrap_or_else(|error| {
+        report(&format!("tools: {error:#}"));
+        1
+    }))
+}
+
+fn serve(flags: &Flags) -> anyhow::Result<u8> {
+    match flags.resolve() {
+        Ok(settings) => Ok(net::run(&settings)?.code()),
+        Err(problems) => {
+            report(&problems.to_string());
+            Ok(USAGE)
+        }
+    }
+}
+
+/// Says it on stderr; if even that fails, the exit code has to do.
+fn report(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
