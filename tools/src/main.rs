@@ -36,7 +36,10 @@ fn main() -> ExitCode {
     let code = match Cli::parse().action {
         Action::Load(command) => load::run(&command),
         Action::Serve(flags) => serve(&flags),
-        Action::Relay(relay) => relay.run().map(|()| 0),
+        Action::Relay(relay) => {
+            load::follow_parent();
+            relay.run().map(|()| 0)
+        }
     };
     ExitCode::from(code.unwrap_or_else(|error| {
         report(&format!("tools: {error:#}"));
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(flags: &Flags) -> anyhow::Result<u8> {
+    load::follow_parent();
     match flags.resolve() {
         Ok(settings) => Ok(net::run(&settings)?.code()),
         Err(problems) => {

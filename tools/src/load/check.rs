@@ -26,7 +26,7 @@ pub(super) struct Tally {
     pub(super) visits: Latency,
     /// How many others the first client was told of.
     pub(super) joined: u64,
-    /// Whose message has arrived, once for each: a broadcast at its own sender.
+    /// Whose message everyone has read who is to read it, once for each.
     pub(super) arrived: Vec<u32>,
 }
 
@@ -103,13 +103,16 @@ struct Sender {
 pub(super) struct Check {
     history: History,
     senders: Vec<Sender>,
+    /// How many read what is said to everyone.
+    readers: u32,
 }
 
 impl Check {
-    /// For senders with these partners; without one, it is whoever reads their first message.
-    pub(super) fn new(partners: impl Iterator<Item = Option<u32>>) -> Self {
+    /// For so many readers, and senders with these partners; without one, it is whoever reads
+    /// their first message.
+    pub(super) fn new(readers: u32, partners: impl Iterator<Item = Option<u32>>) -> Self {
         let sender = |partner| Sender { partner, ..Sender::default() };
-        Self { history: History::default(), senders: partners.map(sender).collect() }
+        Self { history: History::default(), senders: partners.map(sender).collect(), readers }
     }
 
     /// Where somebody begins to read who is here from now on.
@@ -141,7 +144,7 @@ impl Check {
 
     /// Takes what others have read before.
     fn take_known(
-        &self,
+        &mut self,
         reader: &mut Reader<'_>,
         input: &[u8],
         now_ns: u64,
@@ -151,8 +154,9 @@ impl Check {
         let (count, bytes) = matching.ok_or(Problem::TooFarBehind { reader: reader.index })?;
         for line in self.history.lines(*reader.read, count) {
             tally.broadcasts.record(now_ns.saturating_sub(line.message.sent_ns));
-            if line.message.sender == reader.index {
-                tally.arrived.push(reader.index);
+            line.left = line.left.saturating_sub(1);
+            if line.left == 0 {
+                tally.arrived.push(line.message.sender);
             }
         }
         *reader.read += count as u64;
@@ -189,7 +193,7 @@ impl Check {
         }
         self.senders[message.sender as usize].broadcasts =
             next(reader.index, message, sender.broadcasts)?;
-        self.history.append(line, message);
+        self.history.append(line, message, self.readers);
         // Now it is known; its first reader takes it like everyone else.
         self.take_known(reader, line, now_ns, tally).map(|_| ())
     }
@@ -272,7 +276,7 @@ mod tests {
 
     impl Room {
         fn new() -> Self {
-            let check = Check::new([Some(1), Some(0)].into_iter());
+            let check = Check::new(3, [Some(1), Some(0)].into_iter());
             Self { check, tally: Tally::new().unwrap(), read: [0; 3] }
         }
 
@@ -309,8 +313,7 @@ mod tests {
         room.read(0, &[all(1, 1)]).unwrap();
         assert_eq!(room.tally.deliveries, 3 * 4 + 2);
         assert_eq!(room.read, [4; 3]);
-        room.tally.arrived.sort_unstable();
-        assert_eq!(room.tally.arrived, [0, 0, 0, 1, 1, 1]);
+        assert_eq!(room.tally.arrived, [1, 0, 1, 0, 0, 1], "when the last has read it");
         assert_eq!(room.tally.broadcasts.quantile(0.5), Some(500));
     }
 

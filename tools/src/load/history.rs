@@ -1,7 +1,7 @@
 //! What has been said to everyone, once, in the order in which the first to read it read it.
 
 use std::collections::VecDeque;
-use std::collections::vec_deque::Iter;
+use std::collections::vec_deque::IterMut;
 
 use super::message::Message;
 
@@ -14,6 +14,8 @@ const MAX_BYTES: usize = 64 << 20;
 pub(super) struct Line {
     /// What it carries.
     pub(super) message: Message,
+    /// How many have not read it yet.
+    pub(super) left: u32,
     /// The offset behind it.
     end: u64,
 }
@@ -34,13 +36,13 @@ impl History {
         self.forgotten + self.lines.len() as u64
     }
 
-    /// Adds a line, its end included.
-    pub(super) fn append(&mut self, line: &[u8], message: Message) {
+    /// Adds a line, its end included, that so many have to read.
+    pub(super) fn append(&mut self, line: &[u8], message: Message, left: u32) {
         if self.bytes.len() + line.len() > MAX_BYTES {
             self.forget_half();
         }
         self.bytes.extend_from_slice(line);
-        self.lines.push_back(Line { message, end: self.start + self.bytes.len() as u64 });
+        self.lines.push_back(Line { message, left, end: self.start + self.bytes.len() as u64 });
     }
 
     /// How many whole lines behind the first `read` ones `input` begins with, and their bytes;
@@ -62,10 +64,10 @@ impl History {
     }
 
     /// These lines; those that are forgotten are left out.
-    pub(super) fn lines(&self, read: u64, count: usize) -> Iter<'_, Line> {
+    pub(super) fn lines(&mut self, read: u64, count: usize) -> IterMut<'_, Line> {
         let len = self.lines.len();
         let at = self.place(read).unwrap_or(len).min(len);
-        self.lines.range(at..at + count.min(len - at))
+        self.lines.range_mut(at..at + count.min(len - at))
     }
 
     /// How many messages of a sender stand before this place: its last one's number, plus one.
@@ -110,7 +112,7 @@ mod tests {
     fn whole_lines_match_and_nothing_else() {
         let mut history = History::default();
         for (number, line) in [b"one\n", b"two\n", b"six\n"].into_iter().enumerate() {
-            history.append(line, message(u32::try_from(number).unwrap()));
+            history.append(line, message(u32::try_from(number).unwrap()), 1);
         }
         assert_eq!(history.matching(0, b"one\ntwo\nsix\n"), Some((3, 12)));
         assert_eq!(history.matching(1, b"two\nsi"), Some((1, 4)));
@@ -127,7 +129,7 @@ mod tests {
         let mut history = History::default();
         let line = vec![b'x'; MAX_BYTES / 8];
         for number in 0..9 {
-            history.append(&line, message(number));
+            history.append(&line, message(number), 1);
         }
         assert_eq!((history.end(), history.forgotten), (9, 4));
         assert_eq!(history.matching(3, &line), None);

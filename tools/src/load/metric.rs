@@ -24,6 +24,10 @@ pub(super) enum Metric {
     VisitRate,
     /// Processor time of the server for one delivery, in nanoseconds.
     CpuPerDelivery,
+    /// How many deliveries one write of the server made.
+    DeliveriesPerWrite,
+    /// Processor time of the server for one write, in nanoseconds.
+    CpuPerWrite,
     /// Processor time of the server for one who comes and goes, in nanoseconds.
     CpuPerVisit,
     /// Processor time of the server for one of those who came and stayed, in nanoseconds.
@@ -58,6 +62,7 @@ pub(super) enum Metric {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Count,
+    Ratio,
     Seconds,
     Nanoseconds,
     Share,
@@ -99,6 +104,7 @@ impl Metric {
     pub(super) fn show(self, value: f64) -> String {
         match self.describe().1 {
             Unit::Count => grouped(value),
+            Unit::Ratio => format!("{value:.1}"),
             Unit::Seconds => format!("{value:.2} s"),
             Unit::Nanoseconds if value < 1e3 => format!("{value:.1} ns"),
             Unit::Nanoseconds if value < 1e6 => format!("{:.2} µs", value / 1e3),
@@ -120,6 +126,8 @@ impl Metric {
             Self::DeliveryRate => ("deliveries a second", Unit::Count),
             Self::VisitRate => ("logins and goodbyes a second", Unit::Count),
             Self::CpuPerDelivery => ("server CPU per delivery", Unit::Nanoseconds),
+            Self::DeliveriesPerWrite => ("deliveries per write", Unit::Ratio),
+            Self::CpuPerWrite => ("server CPU per write", Unit::Nanoseconds),
             Self::CpuPerVisit => ("server CPU per login and goodbye", Unit::Nanoseconds),
             Self::CpuPerLogin => ("server CPU per login", Unit::Nanoseconds),
             Self::LatencyP50 => ("latency p50", Unit::Nanoseconds),

@@ -43,6 +43,7 @@ use std::io::{self, Write};
 use anyhow::Context;
 
 pub(crate) use options::Command;
+pub(crate) use process::follow_parent;
 pub(crate) use relay::Relay;
 
 use report::Report;

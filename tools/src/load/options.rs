@@ -76,7 +76,8 @@ pub(super) struct Numbers {
     /// Clients that log in and then do not read
     #[arg(long, value_name = "N")]
     pub(super) stalled: Option<u32>,
-    /// Messages of one talker in flight; 0 = talkers never wait. In churn: connections at a time
+    /// Messages of one talker that not everyone has read; 0 = talkers never wait. In churn:
+    /// connections at a time
     #[arg(long, value_name = "N")]
     pub(super) window: Option<u32>,
     /// Size of a message, in bytes

@@ -55,8 +55,8 @@ pub(super) struct Plan {
     pub(super) receivers: u32,
     /// Who log in and then do not read.
     pub(super) stalled: u32,
-    /// Messages of one talker that are in flight; 0 when talkers never wait. In a churn, the
-    /// connections that there are at a time.
+    /// Messages of one talker in flight, which is until everyone has read them; 0 when talkers
+    /// never wait. In a churn, the connections that there are at a time.
     pub(super) window: u32,
     /// The size of a message, in bytes.
     pub(super) size: usize,

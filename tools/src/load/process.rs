@@ -47,6 +47,8 @@ pub(super) struct Process {
 pub(super) struct Usage {
     /// Processor time of all its threads, in nanoseconds.
     pub(super) processor_ns: Option<u64>,
+    /// Writes of all its threads, vectored ones included (`syscw` in `/proc/PID/io`).
+    pub(super) writes: Option<u64>,
     /// Its resident set, in bytes.
     pub(super) resident: Option<u64>,
     /// Open descriptors.
@@ -69,8 +71,7 @@ impl Target {
             Self::Floor => floor(plan)?,
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let program = command.get_program().to_string_lossy().into_owned();
-        let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+        let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
         let stdout = child.stdout.take();
         let pid = Some(child.id());
         let dialect = if *self == Self::Floor { Dialect::Bare } else { Dialect::Hubbub };
@@ -82,9 +83,9 @@ impl Target {
             BufReader::new(stdout).read_line(&mut line).context("reading where it listens")?;
         }
         let (address, room) = parse_ready(line.trim_end())
-            .ok_or_else(|| anyhow!("{program} did not say where it listens"))?;
+            .ok_or_else(|| anyhow!("{self} did not say where it listens"))?;
         if u64::from(plan.clients()) > room {
-            bail!("there are to be {} clients, and {program} has room for {room}", plan.clients());
+            bail!("{} clients are too many for {self}: it has room for {room}", plan.clients());
         }
         process.address = address;
         Ok(process)
@@ -123,6 +124,13 @@ impl Drop for Process {
             let _ = child.wait();
         }
     }
+}
+
+/// Ends this process when the one that started it does, however that comes about.
+pub(crate) fn follow_parent() {
+    // Elsewhere it is stopped when a load ends, as here, but outlives one that is killed.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::SIGKILL);
 }
 
 /// What this process itself has taken up to now.
@@ -164,6 +172,7 @@ fn parse_ready(line: &str) -> Option<(SocketAddr, u64)> {
 fn usage(pid: u32) -> Usage {
     Usage {
         processor_ns: processor_ns(pid),
+        writes: field(pid, "io", "syscw:").and_then(|count| count.parse().ok()),
         resident: resident(pid),
         descriptors: fs::read_dir(format!("/proc/{pid}/fd")).ok().map(|found| found.count() as u64),
     }
@@ -179,10 +188,15 @@ fn processor_ns(pid: u32) -> Option<u64> {
 }
 
 fn resident(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    let kib: u64 = field(pid, "status", "VmRSS:")?.strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// What stands behind a name in one of the files that the system has of a process (see `proc(5)`).
+fn field(pid: u32, file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(value.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! It has no grammar, no names and no limits. What one client sends, everyone reads, in one order:
 //! it is appended to one log, and each client is written what it has not read yet, in one vectored
-//! write. It looks at the bytes for one thing only, the end of the last line of a read, so that
+//! write. As in the server, not everyone is written to at once: between two slices it reads, so
+//! that the rest are written more at a time. It looks at the bytes for one thing only, the end of the last line of a read, so that
 //! lines are not torn by those of others. With `--pairs`, the first client that came and the second
 //! read what the other sends, the third and the fourth, and so on.
 //!
@@ -36,6 +37,9 @@ const MAX_KEPT: usize = 8 << 20;
 /// How many events one poll takes.
 const EVENTS_PER_POLL: usize = 1024;
 
+/// How many clients are written to between two polls: as many as in the server.
+const SLICE: usize = 128;
+
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -61,6 +65,11 @@ struct Floor {
     log: Box<[u8]>,
     /// The offset behind the last byte of the log.
     end: u64,
+    /// Who is the last that was written to, how many are left in this round, and where the log
+    /// ended when it began.
+    position: usize,
+    left: usize,
+    round_end: u64,
     buffer: Box<[u8]>,
     /// Who has more to read than one turn took.
     ready: Vec<usize>,
@@ -99,6 +108,9 @@ impl Relay {
             clients: Slab::new(),
             log: vec![0; LOG_BYTES].into_boxed_slice(),
             end: 0,
+            position: 0,
+            left: 0,
+            round_end: 0,
             buffer: vec![0; READ].into_boxed_slice(),
             ready: Vec::new(),
         };
@@ -121,13 +133,13 @@ fn listen() -> io::Result<TcpListener> {
 
 impl Floor {
     fn turn(&mut self, events: &mut Events) -> anyhow::Result<()> {
-        let timeout = (!self.ready.is_empty()).then_some(Duration::ZERO);
+        let is_idle = self.ready.is_empty() && self.left == 0 && self.end == self.round_end;
+        let timeout = if is_idle { None } else { Some(Duration::ZERO) };
         if let Err(error) = self.poll.poll(events, timeout)
             && error.kind() != io::ErrorKind::Interrupted
         {
             return Err(error.into());
         }
-        let before = self.end;
         for key in std::mem::take(&mut self.ready) {
             self.read(key);
         }
@@ -137,11 +149,25 @@ impl Floor {
                 Token(key) => self.handle_ready(key, event),
             }
         }
-        if self.end != before {
-            let (log, end) = (&self.log, self.end);
-            self.clients.retain(|_, client| client.write_log(log, end).is_ok());
-        }
+        self.flush();
         Ok(())
+    }
+
+    /// Writes to a slice of those who have not read everything.
+    fn flush(&mut self) {
+        if self.left == 0 && self.end > self.round_end {
+            (self.left, self.round_end) = (self.clients.capacity(), self.end);
+        }
+        let mut written = 0;
+        while self.left > 0 && written < SLICE {
+            self.left -= 1;
+            self.position = (self.position + 1) % self.clients.capacity();
+            let Some(client) = self.clients.get_mut(self.position) else { continue };
+            written += usize::from(client.cursor < self.end && client.is_writable);
+            if client.write_log(&self.log, self.end).is_err() {
+                self.clients.remove(self.position);
+            }
+        }
     }
 
     fn accept(&mut self) -> anyhow::Result<()> {
@@ -268,7 +294,7 @@ impl Client {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
         while written < bytes.len() && self.is_writable {
-            match self.socket.write(&bytes[written..]) {
+            match self.socket.write_vectored(&[IoSlice::new(&bytes[written..])]) {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_writable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

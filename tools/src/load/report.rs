@@ -45,7 +45,9 @@ impl Report {
     /// The results as a table. It ends with a line end.
     pub(super) fn table(&self) -> String {
         let mut table = Table::new();
-        table.load_preset(UTF8_HORIZONTAL_ONLY).remove_style(TableComponent::HorizontalLines);
+        table.load_preset(UTF8_HORIZONTAL_ONLY);
+        table.remove_style(TableComponent::HorizontalLines);
+        table.remove_style(TableComponent::MiddleIntersections);
         let mut header = vec![""];
         header.extend(self.sides.iter().map(|side| &side.label[..]));
         match (self.sides.len(), self.rounds) {

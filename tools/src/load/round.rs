@@ -29,6 +29,7 @@ const QUANTILES: [f64; 3] = [0.5, 0.99, 0.999];
 struct Span {
     seconds: f64,
     server_ns: Option<f64>,
+    writes: Option<f64>,
     load_ns: Option<f64>,
 }
 
@@ -52,10 +53,12 @@ pub(super) fn measure(side: &Side, bar: ProgressBar) -> anyhow::Result<Measures>
     }
     let (own, server) = (process::own_usage(), process.usage());
     let time = run(plan, &mut crowd, plan.length, "measuring")?;
+    let (own_after, server_after) = (process::own_usage(), process.usage());
     let span = Span {
         seconds: time.as_secs_f64(),
-        server_ns: difference(server.processor_ns, process.usage().processor_ns),
-        load_ns: difference(own.processor_ns, process::own_usage().processor_ns),
+        server_ns: difference(server.processor_ns, server_after.processor_ns),
+        writes: difference(server.writes, server_after.writes),
+        load_ns: difference(own.processor_ns, own_after.processor_ns),
     };
     report(plan, &crowd, &span, &mut measures);
     if plan.scenario == Scenario::Churn {
@@ -116,6 +119,9 @@ fn report(plan: &Plan, crowd: &Crowd<'_>, span: &Span, measures: &mut Measures) 
     }
     if plan.talkers() > 0 {
         measures.add(Metric::Messages, Some(float(crowd.sent)));
+        measures.add(Metric::DeliveriesPerWrite, span.writes.map(|writes| work / writes));
+        let per_write = span.server_ns.zip(span.writes).map(|(ns, writes)| ns / writes);
+        measures.add(Metric::CpuPerWrite, per_write);
     }
     let share = |ns: Option<f64>| ns.map(|ns| ns / 1e9 / span.seconds);
     measures.add(Metric::ServerCpu, share(span.server_ns));

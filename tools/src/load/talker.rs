@@ -63,7 +63,7 @@ impl Talker {
         self.left = messages;
     }
 
-    /// One of its messages has arrived.
+    /// One of its messages was read by everyone who is to read it.
     pub(super) fn handle_arrival(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }

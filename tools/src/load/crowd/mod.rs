@@ -92,7 +92,7 @@ impl<'a> Crowd<'a> {
             dialer: Dialer::new(process.address, plan),
             ready: VecDeque::new(),
             eager: VecDeque::new(),
-            check: Check::new((0..plan.talkers()).map(partner)),
+            check: Check::new(plan.readers(), (0..plan.talkers()).map(partner)),
             tally: Tally::new()?,
             sent: 0,
             due: 0,
