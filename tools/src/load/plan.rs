@@ -17,6 +17,10 @@ const MAX_SIZE: usize = 65_000;
 /// The most messages of one talker that are in flight.
 const MAX_WINDOW: u32 = 65_536;
 
+/// The most connections at a time that come and go: more than that wait to be accepted, and the
+/// system throws some of them away.
+const MAX_CHURN: u32 = 512;
+
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Scenario {
@@ -89,7 +93,8 @@ impl Plan {
         plan.check().map(|()| plan)
     }
 
-    fn default_of(scenario: Scenario) -> Self {
+    /// The scenario with all its defaults.
+    pub(super) fn default_of(scenario: Scenario) -> Self {
         let nobody = Self {
             scenario,
             senders: 0,
@@ -120,6 +125,12 @@ impl Plan {
         }
         if self.window > MAX_WINDOW {
             return Err(format!("--window {} is too wide; at most {MAX_WINDOW}", self.window));
+        }
+        if self.churners() > MAX_CHURN {
+            return Err(format!(
+                "--window {} is too wide; in churn at most {MAX_CHURN}",
+                self.window
+            ));
         }
         if !(message::MIN_SIZE..=MAX_SIZE).contains(&self.size) {
             let min = message::MIN_SIZE;

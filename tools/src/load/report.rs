@@ -61,31 +61,27 @@ impl Report {
         for metric in metrics {
             table.add_row(self.row(metric));
         }
-        format!("{table}\n")
+        table.trim_fmt() + "\n"
     }
 
     /// The medians of the sides, and how far their rounds or their ratios lie apart.
     fn row(&self, metric: Metric) -> Vec<Cell> {
         let mut row = vec![Cell::new(metric.label())];
         for side in &self.sides {
-            row.push(shown(side.medians.0.get(&metric), |value| metric.show(value)));
+            row.push(shown(side.medians.0.get(&metric).copied(), |value| metric.show(value)));
         }
         match &self.sides[..] {
             [_] if self.rounds == 1 => {}
             [side] => {
-                let spreads = compare::spreads(&side.rounds);
-                let spread = spreads.get(&metric);
-                let ends = [spread.map(|spread| &spread.min), spread.map(|spread| &spread.max)];
+                let spread = compare::spreads(&side.rounds).get(&metric).copied();
+                let ends = [spread.map(|spread| spread.min), spread.map(|spread| spread.max)];
                 row.extend(ends.map(|end| shown(end, |value| metric.show(value))));
             }
             _ => {
-                let spread = self.ratios.get(&metric);
-                let parts = [
-                    spread.map(|spread| &spread.median),
-                    spread.map(|spread| &spread.min),
-                    spread.map(|spread| &spread.max),
-                ];
-                row.extend(parts.map(|part| shown(part, |ratio| format!("{ratio:.3}"))));
+                let ratio = self.ratios.get(&metric).copied();
+                let (min, max) = (ratio.map(|ratio| ratio.min), ratio.map(|ratio| ratio.max));
+                let parts = [ratio.map(|ratio| ratio.median), min, max];
+                row.extend(parts.map(|part| shown(part, |value| format!("{value:.3}"))));
             }
         }
         row
@@ -139,8 +135,8 @@ fn name(scenario: Scenario) -> String {
     value.map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-fn shown(value: Option<&f64>, show: impl Fn(f64) -> String) -> Cell {
-    right(&value.map_or_else(String::new, |&value| show(value)))
+fn shown(value: Option<f64>, show: impl Fn(f64) -> String) -> Cell {
+    right(&value.map_or_else(String::new, show))
 }
 
 fn right(text: &str) -> Cell {

@@ -239,3 +239,28 @@ impl Crowd<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::super::super::plan::Scenario;
+    use super::*;
+
+    #[test]
+    fn many_clients_come_from_many_addresses() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let plan = |receivers| {
+            let scenario = Scenario::Idle;
+            Plan { receivers, ..Plan::default_of(scenario) }
+        };
+        for (receivers, last) in [(25_000, 1), (25_002, 2), (1_000_000, 40)] {
+            let dialer = Dialer::new(listener.local_addr().unwrap(), &plan(receivers));
+            let _socket = dialer.connect(receivers - 1, false).unwrap();
+            let (_, peer) = listener.accept().unwrap();
+            let (_, first) = (dialer.connect(0, false).unwrap(), listener.accept().unwrap().1);
+            assert_eq!(peer.ip(), Ipv4Addr::new(127, 0, 0, last), "{receivers} clients");
+            assert_eq!(first.ip(), Ipv4Addr::LOCALHOST, "{receivers} clients");
+        }
+    }
+}
