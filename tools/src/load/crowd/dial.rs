@@ -30,11 +30,17 @@ const CHURN_SOURCES: u32 = 100;
 /// sees that it does not.
 const STALLED_BUFFER: usize = 4096;
 
+/// What the system keeps of a talker that never waits, in bytes: a thousand of them would fill
+/// gigabytes.
+const EAGER_BUFFER: usize = 64 << 10;
+
 /// Who connects next.
 pub(super) struct Dialer {
     address: SocketAddr,
     /// How many addresses of this machine connections come from; 0 where the system decides.
     sources: u32,
+    /// Talkers never wait.
+    is_eager: bool,
     /// The resident who connects next.
     next: u32,
     /// The number in the name of the next who comes and goes. Residents are called by their index.
@@ -59,6 +65,7 @@ impl Dialer {
         Self {
             address,
             sources,
+            is_eager: plan.window == 0,
             next: 0,
             next_name: plan.residents(),
             logged_in: 0,
@@ -91,6 +98,9 @@ impl Dialer {
         socket.set_tcp_nodelay(true)?;
         if is_stalled {
             socket.set_recv_buffer_size(STALLED_BUFFER)?;
+        }
+        if self.is_eager {
+            socket.set_send_buffer_size(EAGER_BUFFER)?;
         }
         if let Some(source) = number.checked_rem(self.sources) {
             bind(&socket, Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + source))?;

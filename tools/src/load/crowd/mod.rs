@@ -139,6 +139,8 @@ impl<'a> Crowd<'a> {
     }
 
     /// Lets the talkers talk, and waits until everything has arrived. Returns how long it took.
+    /// When talkers never wait, what they have sent by the end of the time fills every buffer
+    /// there is: that is not waited for, and what arrives until then has to be in order.
     ///
     /// # Errors
     ///
@@ -160,6 +162,9 @@ impl<'a> Crowd<'a> {
                 self.lose_patience(Self::who_waits)?;
             }
             self.talkers.iter_mut().for_each(|talker| talker.allow(0));
+            if self.plan.window == 0 {
+                return Ok(Duration::from_nanos(self.now_ns - start_ns));
+            }
         }
         while !self.is_quiet() {
             self.turn(None)?;
