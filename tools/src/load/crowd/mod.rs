@@ -61,6 +61,8 @@ pub(super) struct Crowd<'a> {
     /// Messages that were sent, and deliveries that are due for them.
     pub(super) sent: u64,
     due: u64,
+    /// Talkers that never wait have filled all buffers on the way at least once.
+    is_full: bool,
     buffer: Box<[u8]>,
     scratch: Vec<u8>,
     bar: ProgressBar,
@@ -96,6 +98,7 @@ impl<'a> Crowd<'a> {
             tally: Tally::new()?,
             sent: 0,
             due: 0,
+            is_full: plan.window > 0,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             scratch: Vec::new(),
             bar,
@@ -139,8 +142,8 @@ impl<'a> Crowd<'a> {
     }
 
     /// Lets the talkers talk, and waits until everything has arrived. Returns how long it took.
-    /// When talkers never wait, what they have sent by the end of the time fills every buffer
-    /// there is: that is not waited for, and what arrives until then has to be in order.
+    /// When talkers never wait, it goes on at least until they have filled all buffers on the way.
+    /// What is in these in the end is not waited for; what has arrived by then was in order.
     ///
     /// # Errors
     ///
@@ -156,8 +159,9 @@ impl<'a> Crowd<'a> {
             self.invite(index);
         }
         if let Some(until_ns) = until_ns {
-            while self.now_ns < until_ns {
+            while self.now_ns < until_ns || !self.is_full {
                 self.turn(Some(until_ns))?;
+                self.is_full |= self.eager.is_empty();
                 self.draw(until_ns.min(self.now_ns) - start_ns);
                 self.lose_patience(Self::who_waits)?;
             }
