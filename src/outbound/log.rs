@@ -32,19 +32,18 @@ impl Log {
     /// Writes one line, given in pieces, behind the last. This is the one door through which a
     /// broadcast enters, and the one copy of it in user space.
     pub fn append(&mut self, parts: &[&[u8]]) {
+        let (at, len) = (self.index(self.end), parts.iter().map(|part| part.len()).sum::<usize>());
+        self.end += len as u64;
+        if let Some(room) = self.ring.get_mut(at..at + len) {
+            return fill(room, parts);
+        }
+        // It goes on at the start of the ring.
+        let mut at = at;
         for part in parts {
-            let at = self.index(self.end);
-            self.end += part.len() as u64;
-            match (part, self.ring.get_mut(at..at + part.len())) {
-                // Brackets and the newline: not worth the call of a copy.
-                ([byte], Some([place])) => *place = *byte,
-                (part, Some(place)) => place.copy_from_slice(part),
-                (part, None) => {
-                    let (till_wrap, wrapped) = part.split_at(self.ring.len() - at);
-                    self.ring[at..].copy_from_slice(till_wrap);
-                    self.ring[..wrapped.len()].copy_from_slice(wrapped);
-                }
-            }
+            let (till_wrap, wrapped) = part.split_at(part.len().min(self.ring.len() - at));
+            self.ring[at..at + till_wrap.len()].copy_from_slice(till_wrap);
+            self.ring[..wrapped.len()].copy_from_slice(wrapped);
+            at = (at + part.len()) & (self.ring.len() - 1);
         }
     }
 
@@ -71,6 +70,19 @@ impl Log {
     #[expect(clippy::cast_possible_truncation, reason = "masked to below the ring's length")]
     fn index(&self, offset: u64) -> usize {
         offset as usize & (self.ring.len() - 1)
+    }
+}
+
+/// Puts the parts behind each other where there is room for just these.
+fn fill(mut room: &mut [u8], parts: &[&[u8]]) {
+    for part in parts {
+        let Some((here, rest)) = room.split_at_mut_checked(part.len()) else { return };
+        match (here, part) {
+            // Brackets and the newline: not worth the call of a copy.
+            ([place], [byte]) => *place = *byte,
+            (here, part) => here.copy_from_slice(part),
+        }
+        room = rest;
     }
 }
 

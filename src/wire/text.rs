@@ -10,8 +10,8 @@ pub const MAX_QUOTE: usize = 64;
 /// (UAX 9). Everything else goes through untouched: joiners and direction marks too, Hebrew and
 /// Arabic need them.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.bytes().fold(false, |found, byte| found | is_suspect(byte)) && text.contains(is_unsafe)
-    {
+    let holds = |is: fn(u8) -> bool| text.bytes().fold(false, |found, byte| found | is(byte));
+    if holds(is_unprintable) && holds(is_suspect) && text.contains(is_unsafe) {
         return Cow::Owned(text.replace(is_unsafe, "\u{fffd}"));
     }
     Cow::Borrowed(text)
@@ -34,6 +34,11 @@ pub fn is_unsafe(c: char) -> bool {
         '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         c => c.is_control(),
     }
+}
+
+/// Whether a byte is anything but printable ASCII, which most lines have nothing else of.
+fn is_unprintable(byte: u8) -> bool {
+    byte.wrapping_sub(0x20) >= 0x5f
 }
 
 /// Whether a byte can belong to an unsafe character: a control byte, or the lead byte of C1
