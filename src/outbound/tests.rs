@@ -83,9 +83,11 @@ fn a_batch_has_a_bounded_number_of_slices_and_bytes() {
     }
     let batch = outbound.batch(id(0), 100).unwrap();
     assert_eq!((batch.slices().len(), batch.len()), (MAX_SLICES, MAX_SLICES));
+    assert!(!batch.is_empty());
     assert_eq!(outbound.batch(id(0), 5).unwrap().len(), 5);
     assert_eq!(write(&mut outbound, id(0), 99), "bm".repeat(8));
     assert_eq!(write(&mut outbound, id(0), 99), "bm".repeat(4));
+    assert!(outbound.batch(id(0), 99).unwrap().is_empty());
 }
 
 #[test]
@@ -185,6 +187,7 @@ fn a_mailbox_holds_all_that_it_may_and_half_of_it_clogs_nobody() {
     assert!(!outbound.is_clogged(id(1)), "the notes of two letters make it half full");
     outbound.mail(id(1), &[b"x"]).unwrap();
     assert!(outbound.is_clogged(id(1)));
+    assert_eq!(outbound.mail_bytes(), 256 + note + 128 + 1);
 }
 
 #[test]
@@ -292,9 +295,23 @@ fn a_room_of_which_most_are_slow_is_waited_for_as_long_as_they_read() {
 
 #[test]
 fn a_coalition_of_stallers_holds_nobody() {
-    let mut outbound = lagging_crowd(7, (64 << 10) - 1);
+    for stallers in [3, 7] {
+        let mut outbound = lagging_crowd(stallers, (64 << 10) - 1);
+        assert_eq!(outbound.handle_crowd(NOW), []);
+        assert!(!outbound.is_paused());
+    }
+}
+
+#[test]
+fn a_crowd_that_begins_to_read_is_seen_when_much_was_said_since_the_last_look() {
+    let mut outbound = lagging_crowd(3, (64 << 10) - 1);
+    outbound.handle_crowd(NOW);
+    (0..3).for_each(|key| outbound.handle_written(id(key), 1, NOW));
+    outbound.handle_crowd(NOW);
+    assert!(!outbound.is_paused(), "they were looked at just now");
+    outbound.broadcast(&[&vec![b'x'; 60 << 10]]);
     assert_eq!(outbound.handle_crowd(NOW), []);
-    assert!(!outbound.is_paused());
+    assert!(outbound.is_paused());
 }
 
 #[test]
