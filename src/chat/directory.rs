@@ -108,6 +108,7 @@ mod tests {
         assert_eq!(directory.find(&typed).map(|id| id.key), Some(0), "mark by mark");
         assert_eq!(keys(&directory, &typed), [0]);
         for typed in [format!("{typed}{typed}"), "\u{390}".repeat(2000)] {
+            assert!(is_too_long(&typed));
             assert_eq!((directory.find(&typed), keys(&directory, &typed)), (None, Vec::new()));
         }
     }
