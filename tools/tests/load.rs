@@ -166,7 +166,7 @@ fn what_cannot_be_meant_is_told() {
         ("", "<SCENARIO>"),
         ("dance", "possible values: fanout, whisper, idle, churn, storm, stalled"),
         ("fanout --senders 0", "nobody talks; try --senders or --pairs"),
-        ("fanout --size 33", "--size 33 is not from 34 to 65000"),
+        ("fanout --size 33", "--size 33 is not from 34 to 60000"),
         ("fanout --window 70000", "--window 70000 is too wide; at most 65536"),
         ("fanout --receivers 4000000", "4000010 clients are too many; 1000000 are the most"),
         ("fanout --count 0", "--count 0 is nothing to measure"),

@@ -12,7 +12,7 @@ const MAX_CLIENTS: u32 = 1_000_000;
 
 /// The largest message, in bytes: with what stands around it, it fits into the longest line that a
 /// server can be told to take.
-const MAX_SIZE: usize = 65_000;
+const MAX_SIZE: usize = 60_000;
 
 /// The most messages of one talker that are in flight.
 const MAX_WINDOW: u32 = 65_536;

@@ -25,8 +25,9 @@ use dial::Dialer;
 /// How many events one poll takes.
 const EVENTS_PER_POLL: usize = 1024;
 
-/// Where everyone's bytes are read to. No line is longer.
-const READ_BYTES: usize = 256 << 10;
+/// Where everyone's bytes are read to. No line is longer. A larger one would have everyone read
+/// less often: more than a second apart in a storm, which is not what the readers of a chat do.
+const READ_BYTES: usize = 64 << 10;
 
 /// How long nothing may arrive while something is due.
 const PATIENCE: Duration = Duration::from_secs(20);
