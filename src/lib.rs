@@ -10,6 +10,7 @@
 //! | [`chat`] | who is here, and what happens | `outbound`, `wire`, `name`, `metrics` |
 //! | [`wire`] | bytes to meaning and back | `name` |
 //! | [`outbound`] | what is still to be written, and to whom | nothing |
+//! | [`capture`] | bytes to packets and back, and files of them | nothing |
 //! | [`name`] | what one may be called | nothing |
 //! | [`config`] | flags and file become settings, or all their problems | nothing |
 //! | [`metrics`] | counters | nothing |
@@ -19,6 +20,7 @@
 //! [`wire::Command`], [`chat::Chat::handle_frame`], [`outbound::Outbound::broadcast`],
 //! [`outbound::Outbound::batch`].
 
+pub mod capture;
 pub mod chat;
 pub mod client;
 pub mod config;

@@ -10,7 +10,7 @@ const MAX_LINES: usize = 500;
 const MAX_COLUMNS: usize = 100;
 
 /// Every floor with the floors that it may know.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("main", &["net", "client", "config"]),
     ("tools", &["net", "capture", "wire", "name", "config"]),
     ("net", &["chat", "outbound", "wire", "name", "capture", "config", "metrics"]),
@@ -18,6 +18,7 @@ const FLOORS: [(&str, &[&str]); 10] = [
     ("chat", &["outbound", "wire", "name", "metrics"]),
     ("wire", &["name"]),
     ("outbound", &[]),
+    ("capture", &[]),
     ("name", &[]),
     ("config", &[]),
     ("metrics", &[]),

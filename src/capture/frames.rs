@@ -1,0 +1,73 @@
+//! What a conversation yields: frames, each with its time and its direction.
+
+use super::Side;
+
+/// One frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// When it was on the wire, in nanoseconds since 1970.
+    pub time_ns: u64,
+    /// Who sent it.
+    pub from: Side,
+    /// Whether it carries application bytes.
+    pub is_data: bool,
+    /// Everything from the Ethernet header on, without the frame check sequence.
+    pub bytes: &'a [u8],
+}
+
+/// Frames in the order in which one conversation made them. It is cleared and used again, so its
+/// memory is that of the largest step: the bytes that were said, and the headers of their segments.
+#[derive(Debug, Default)]
+pub struct Frames {
+    bytes: Vec<u8>,
+    list: Vec<Meta>,
+}
+
+#[derive(Debug)]
+struct Meta {
+    time_ns: u64,
+    from: Side,
+    is_data: bool,
+    end: usize,
+}
+
+impl Frames {
+    /// The frames, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = Frame<'_>> {
+        let mut start = 0;
+        self.list.iter().map(move |meta| {
+            let bytes = &self.bytes[start..meta.end];
+            start = meta.end;
+            Frame { time_ns: meta.time_ns, from: meta.from, is_data: meta.is_data, bytes }
+        })
+    }
+
+    /// Forgets them all and keeps the room.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.list.clear();
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Adds one whose bytes `emit` writes behind those of the last; none when it cannot.
+    pub(super) fn try_push<E>(
+        &mut self,
+        time_ns: u64,
+        from: Side,
+        is_data: bool,
+        emit: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        emit(&mut self.bytes)?;
+        self.list.push(Meta { time_ns, from, is_data, end: self.bytes.len() });
+        Ok(())
+    }
+}
