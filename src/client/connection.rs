@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_SIZE: usize = 16 * 1024;
 
 /// When and how often a silent server is asked whether it is still there.
-const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 

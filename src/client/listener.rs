@@ -37,7 +37,7 @@ impl Default for Patience {
         Self {
             first_wait: Duration::from_secs(2),
             longest_wait: Duration::from_secs(30),
-            name_taken: Duration::from_mins(2),
+            name_taken: Duration::from_secs(120),
             login: LOGIN_PATIENCE,
         }
     }

@@ -137,7 +137,7 @@ impl Default for Settings {
             close_timeout: Duration::from_secs(2),
             announce_up_to: 100,
             list_bytes: 64 * KIB,
-            keepalive: Some(Duration::from_mins(1)),
+            keepalive: Some(Duration::from_secs(60)),
             shutdown_grace: Duration::from_secs(5),
             log_format: LogFormat::Text,
         }

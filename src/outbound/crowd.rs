@@ -26,7 +26,7 @@ const CROWD_ONE_IN: usize = 10;
 const PAUSE_BUDGET: Duration = Duration::from_secs(5);
 
 /// The time over which the budget is spent.
-const WINDOW: Duration = Duration::from_mins(1);
+const WINDOW: Duration = Duration::from_secs(60);
 
 /// How often the lagging are looked at one by one while there are enough of them.
 const CHECK_EVERY: Duration = Duration::from_millis(100);

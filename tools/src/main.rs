@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hubbub::config::Flags;
 use hubbub::net;
+use tools::encap;
 
 /// The command line is wrong; clap's own errors exit with the same.
 const USAGE: u8 = 2;
@@ -24,6 +25,7 @@ struct Cli {
 enum Action {
     /// Put load on the server, check what it delivers, and measure what that costs
     Load(Box<load::Command>),
+    Encap(encap::Options),
     /// The server, as `load` starts it: the same code and profile as the tool, never a stale one
     #[command(hide = true)]
     Serve(Flags),
@@ -35,6 +37,7 @@ enum Action {
 fn main() -> ExitCode {
     let code = match Cli::parse().action {
         Action::Load(command) => load::run(&command),
+        Action::Encap(options) => encap::run(&options, &mut io::stderr()),
         Action::Serve(flags) => serve(&flags),
         Action::Relay(relay) => {
             load::follow_parent();

@@ -1,0 +1,3 @@
+//! Hubbub's tools as a library, so that tests and fuzzers can call what `main` calls.
+
+pub mod encap;

@@ -1,0 +1,15 @@
+//! `tools encap` as a program: one binary, a module per topic.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it is skipped"
+)]
+#![allow(unreachable_pub, missing_docs, reason = "nobody else sees them")]
+
+mod encap;
+mod gate;
+mod random;
+mod support;
