@@ -66,7 +66,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An end with a link address made of its network address. An IPv4 address that is written as
-    /// an IPv6 one (`::ffff:1.2.3.4`, what a socket for both shows) is what it is on the wire: IPv4.
+    /// an IPv6 one (`::ffff:1.2.3.4`, as a socket for both shows it) is IPv4, as it is on the wire.
     pub fn new(socket: SocketAddr) -> Self {
         let address = socket.ip().to_canonical();
         Self { mac: MacAddress::of(address), socket: SocketAddr::new(address, socket.port()) }

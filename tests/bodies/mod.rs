@@ -2,10 +2,12 @@
 
 pub mod chat;
 pub mod command;
+pub mod csv;
 pub mod lines;
 pub mod model;
 pub mod name;
 pub mod net;
+pub mod packet;
 pub mod reply;
 pub mod screen;
 pub mod town;
@@ -28,6 +30,11 @@ fn replay(target: &str, body: fn(&[u8])) {
 #[test]
 fn the_corpus_of_command_is_fine() {
     replay("command", command::run);
+}
+
+#[test]
+fn the_corpus_of_csv_is_fine() {
+    replay("csv", csv::run);
 }
 
 #[test]
@@ -58,4 +65,9 @@ fn the_corpus_of_screen_is_fine() {
 #[test]
 fn the_corpus_of_net_is_fine() {
     replay("net", net::run);
+}
+
+#[test]
+fn the_corpus_of_packet_is_fine() {
+    replay("packet", packet::run);
 }

@@ -68,7 +68,7 @@ pub struct Options {
     pub input: PathBuf,
 
     /// The file to write: `.pcapng` or `.pcap`; `-` is standard output, as pcapng
-    #[arg(short, long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(writable))]
+    #[arg(short, long, value_name = "FILE", value_parser = output_path())]
     pub output: PathBuf,
 
     /// Leave out bad rows instead of writing nothing
@@ -106,6 +106,10 @@ pub struct Options {
     /// Where sequence numbers and the like begin; equal seeds give equal files
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+}
+
+fn output_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(writable)
 }
 
 fn writable(path: PathBuf) -> Result<PathBuf, String> {

@@ -370,9 +370,9 @@ impl Resolver {
                 self.out.names.push((on_wire(address, plan.shape.ipv6), name.clone()));
             }
         }
-        let name = |service: &Service| match service {
-            Service::Other(number) => plan.others[usize::from(*number)].clone(),
-            known => format!("{known:?}").to_uppercase(),
+        let name = |service: &Service| match (service, service.name()) {
+            (Service::Other(number), _) => plan.others[usize::from(*number)].clone(),
+            (_, name) => name.unwrap_or_default().to_owned(),
         };
         let derived = plan.derived_services.iter();
         self.out.service_ports = derived.map(|service| (name(service), service.port())).collect();

@@ -22,15 +22,15 @@ pub enum Service {
     Other(u16),
 }
 
-/// The names and the ports (IANA's, and Hubbub's own).
+/// The ports (IANA's, and Hubbub's own) and the names, of which the first is shown.
 const KNOWN: [(Service, u16, &[&str]); 7] = [
     (Service::Chat, 12_345, &["chat", "hubbub"]),
-    (Service::Http, 80, &["http", "http/1.0", "http/1.1", "www"]),
-    (Service::Https, 443, &["https", "tls", "ssl"]),
-    (Service::Dns, 53, &["dns", "domain"]),
-    (Service::Smtp, 25, &["smtp", "mail"]),
-    (Service::Ftp, 21, &["ftp"]),
-    (Service::Ssh, 22, &["ssh"]),
+    (Service::Http, 80, &["HTTP", "http/1.0", "http/1.1", "www"]),
+    (Service::Https, 443, &["HTTPS", "tls", "ssl"]),
+    (Service::Dns, 53, &["DNS", "domain"]),
+    (Service::Smtp, 25, &["SMTP", "mail"]),
+    (Service::Ftp, 21, &["FTP"]),
+    (Service::Ssh, 22, &["SSH"]),
 ];
 
 /// Where the ports of services without a port of their own begin. Wireshark 4.0 knows no protocol
@@ -45,6 +45,12 @@ impl Service {
     pub fn named(name: &str) -> Option<Self> {
         let is = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
         KNOWN.iter().find(|(_, _, names)| is(names)).map(|(service, ..)| *service)
+    }
+
+    /// What it is called; nothing for a service that means nothing here.
+    pub fn name(self) -> Option<&'static str> {
+        let known = KNOWN.iter().find(|(service, ..)| *service == self)?;
+        known.2.first().copied()
     }
 
     /// The service at this port.
