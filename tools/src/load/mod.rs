@@ -2,8 +2,8 @@
 //!
 //! It measures in rounds. A round starts a server in a process of its own, logs a crowd of clients
 //! in, lets them do what the scenario says, and looks at the server's processor time and memory
-//! before and after. Where two sides are compared (`--floor`, `--versus`), they take turns, and what
-//! counts are the ratios of the rounds.
+//! before and after. Where two sides are compared (`--floor`, `--versus`), they take turns, and
+//! what counts are the ratios of the rounds.
 //!
 //! | file | what is in it |
 //! | --- | --- |

@@ -3,9 +3,10 @@
 //! It has no grammar, no names and no limits. What one client sends, everyone reads, in one order:
 //! it is appended to one log, and each client is written what it has not read yet, in one vectored
 //! write. As in the server, not everyone is written to at once: between two slices it reads, so
-//! that the rest are written more at a time. It looks at the bytes for one thing only, the end of the last line of a read, so that
-//! lines are not torn by those of others. With `--pairs`, the first client that came and the second
-//! read what the other sends, the third and the fourth, and so on.
+//! that the rest are written more at a time. It looks at the bytes for one thing only, the end of
+//! the last line of a read, so that lines are not torn by those of others. With `--pairs`, the
+//! first client that came and the second read what the other sends, the third and the fourth, and
+//! so on.
 //!
 //! What the server takes beyond this is the price of the chat.
 
