@@ -232,7 +232,7 @@ fn a_blocked_client_is_left_alone_until_it_can_be_written_to() {
     assert_eq!(flush(&mut outbound), [0]);
 }
 
-/// Seven clients, so many of which took `taken` bytes just now and are a whole ring behind. The
+/// Seven clients, so many of which took `taken` bytes and no more, and are a whole ring behind. The
 /// others have read everything.
 fn lagging_crowd(lagging: u32, taken: usize) -> Outbound {
     let limits = Limits { log_bytes: 1 << 20, out_budget: 1 << 20, ..LIMITS };
@@ -242,7 +242,10 @@ fn lagging_crowd(lagging: u32, taken: usize) -> Outbound {
         outbound.follow(id(key));
     }
     outbound.broadcast(&[&vec![b'x'; 128 << 10]]);
-    (0..lagging).for_each(|key| outbound.handle_written(id(key), taken, NOW));
+    for key in 0..lagging {
+        outbound.handle_written(id(key), taken, NOW);
+        outbound.handle_blocked(id(key), NOW);
+    }
     outbound.broadcast(&[&vec![b'x'; 900 << 10]]);
     (lagging..7).for_each(|key| outbound.handle_written(id(key), 1028 << 10, NOW));
     outbound.begin_flush();
@@ -271,6 +274,7 @@ fn a_crowd_that_lags_but_reads_holds_the_talkers_and_is_dropped_in_the_end() {
 fn a_steady_rate_is_judged_alike_at_every_moment() {
     for (bytes, enough) in [(700, true), (600, false)] {
         let mut outbox = Outbox::new();
+        outbox.block(NOW);
         for hundredth in 0..1000 {
             let now = NOW + Duration::from_millis(10 * hundredth);
             outbox.note_progress(bytes, now);
@@ -291,6 +295,15 @@ fn a_room_of_which_most_are_slow_is_waited_for_as_long_as_they_read() {
         }
         assert_eq!(outbound.handle_crowd(now), []);
     }
+}
+
+#[test]
+fn who_took_all_that_it_was_given_waits_for_the_server_and_is_waited_for() {
+    let mut outbound = lagging_crowd(3, 1);
+    (0..3).for_each(|key| outbound.handle_writable(id(key)));
+    let later = NOW + Duration::from_secs(10);
+    assert_eq!(outbound.handle_crowd(later), []);
+    assert!(outbound.is_paused());
 }
 
 #[test]
