@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use hubbub::capture::{About, Format, Mss, Vlan, Writer};
+use hubbub::capture::{About, Format, Mss, Vlan, WriteError, Writer};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use build::{Builder, Style};
@@ -183,9 +183,21 @@ pub fn run(options: &Options, log: &mut dyn Write) -> anyhow::Result<u8> {
         return Ok(BAD_INPUT);
     }
     let resolved = plan.resolve();
-    let report = write_packets(options, format, &resolved, spool, &facts)?;
-    write!(log, "{report}")?;
+    match write_packets(options, format, &resolved, spool, &facts) {
+        Ok(report) => write!(log, "{report}")?,
+        // Whoever reads has read enough: `tools encap in.csv -o - | tshark -c 5 -r -`.
+        Err(error) if is_broken_pipe(&error) => {}
+        Err(error) => return Err(error),
+    }
     Ok(0)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(WriteError::Io(error)) => Some(error),
+        _ => cause.downcast_ref::<io::Error>(),
+    });
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn write_packets<'a>(

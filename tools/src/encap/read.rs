@@ -139,7 +139,7 @@ impl Reading<'_> {
         };
         self.spool.push(&Spooled { time_ns, line: row.line, place, text, filler })?;
         facts.messages += 1;
-        facts.times += u64::from(message.time.is_none());
+        facts.times += u64::from(message.time.is_none() && last_ns.is_some());
         facts.fillers += u64::from(filler.is_some_and(|size| size > 0));
         facts.first_ns = Some(facts.first_ns.map_or(time_ns, |first| first.min(time_ns)));
         *last_ns = Some(time_ns);

@@ -152,6 +152,18 @@ fn the_standard_streams_do_as_files() {
 }
 
 #[test]
+fn whoever_reads_the_packets_may_stop_reading() {
+    let table = format!("message\n{}", "hello\n".repeat(20_000));
+    let place = Place::new(&table);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tools"));
+    command.current_dir(&place.folder).args(["encap", "in.csv", "-o", "-"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let run = run_of(child.wait_with_output().unwrap());
+    assert_eq!((run.code, run.log.as_str()), (0, ""));
+}
+
+#[test]
 fn an_old_file_stays_until_the_new_one_is_whole() {
     let place = Place::new("message\nhello\n");
     fs::write(place.path("out.pcap"), "old").unwrap();
