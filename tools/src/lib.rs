@@ -1,3 +1,4 @@
 //! Hubbub's tools as a library, so that tests and fuzzers can call what `main` calls.
 
+pub mod dissector;
 pub mod encap;

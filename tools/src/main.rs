@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hubbub::config::Flags;
 use hubbub::net;
-use tools::encap;
+use tools::{dissector, encap};
 
 /// The command line is wrong; clap's own errors exit with the same.
 const USAGE: u8 = 2;
@@ -26,6 +26,8 @@ enum Action {
     /// Put load on the server, check what it delivers, and measure what that costs
     Load(Box<load::Command>),
     Encap(encap::Options),
+    /// Print the dissector that teaches Wireshark Hubbub's protocol
+    Dissector,
     /// The server, as `load` starts it: the same code and profile as the tool, never a stale one
     #[command(hide = true)]
     Serve(Flags),
@@ -37,6 +39,7 @@ enum Action {
 fn main() -> ExitCode {
     let code = match Cli::parse().action {
         Action::Load(command) => load::run(&command),
+        Action::Dissector => dissector::run(&mut io::stdout(), &mut io::stderr()),
         Action::Encap(options) => encap::run(&options, &mut io::stderr()),
         Action::Serve(flags) => serve(&flags),
         Action::Relay(relay) => {

@@ -1,4 +1,4 @@
-//! `tools encap` as a program: one binary, a module per topic.
+//! `tools encap` and `tools dissector` as programs: one binary, a module per topic.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "nobody else sees them")]
 
+mod dissector;
 mod encap;
 mod gate;
 mod random;

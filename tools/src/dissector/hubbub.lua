@@ -1,0 +1,170 @@
+-- The protocol of Hubbub (PROTOCOL.md) for Wireshark: lines of UTF-8, either way.
+--
+-- Put this file into the folder that Wireshark names under Help, About, Folders, "Personal Lua
+-- Plugins"; or: tshark -X lua_script:hubbub.lua
+
+local hubbub = Proto("hubbub", "Hubbub chat")
+
+local kinds = {
+    [1] = "Name", [2] = "Private", [3] = "To all", [4] = "List", [5] = "Help", [6] = "Quit",
+    [7] = "Empty", [8] = "Unknown", [9] = "Notice", [10] = "Broadcast", [11] = "Private message",
+}
+
+local field = {
+    kind = ProtoField.uint8("hubbub.kind", "Kind", base.DEC, kinds),
+    line = ProtoField.string("hubbub.line", "Line", base.UNICODE),
+    name = ProtoField.string("hubbub.name", "Name asked for", base.UNICODE),
+    to = ProtoField.string("hubbub.to", "To", base.UNICODE),
+    from = ProtoField.string("hubbub.from", "From", base.UNICODE),
+    text = ProtoField.string("hubbub.text", "Text", base.UNICODE),
+    prefix = ProtoField.string("hubbub.prefix", "Prefix", base.UNICODE),
+    notice = ProtoField.string("hubbub.notice", "Notice", base.UNICODE),
+}
+hubbub.fields = field
+
+local unknown = ProtoExpert.new(
+    "hubbub.unknown", "No command", expert.group.REQUEST_CODE, expert.severity.NOTE)
+hubbub.experts = { unknown }
+
+hubbub.prefs.port = Pref.uint("TCP port", 12345, "The port of the server; 0 for none")
+
+local stream_field = Field.new("tcp.stream")
+
+-- Where the first line of each client stands: it is a name. By stream: frame and offset.
+local logins = {}
+
+function hubbub.init()
+    logins = {}
+end
+
+-- What a line of a client is: its kind, and the parts of it with their places.
+local function client_parts(raw)
+    local word, rest = raw:match("^(%S+) ?(.*)$")
+    word = (word or ""):lower()
+    if raw == "" then
+        return 7, {}
+    elseif raw:find("^@[^ ]+ .*[^ \t]") then
+        local space = raw:find(" ", 1, true)
+        return 2, { { field.to, 1, space - 2 }, { field.text, space, #raw - space } }
+    elseif raw:sub(1, 4):lower() == "all " and rest:find("[^ \t]") then
+        return 3, { { field.text, 4, #raw - 4 } }
+    elseif word == "list" and raw:find("^%a+ *$") then
+        return 4, {}
+    elseif word == "list" and raw:find("^%a+ [^ ]+ *$") then
+        return 4, { { field.prefix, 5, #raw:match("^%a+ ([^ ]+)") } }
+    elseif (word == "help" or word == "quit") and raw:find("^%a+ *$") then
+        return word == "help" and 5 or 6, {}
+    end
+    return 8, {}
+end
+
+-- The same for a line of the server.
+local function server_parts(raw)
+    local from = raw:match("^%[From ([^%]]+)%]: ")
+    if raw:sub(1, 9) == "[SERVER] " then
+        return 9, { { field.notice, 9, #raw - 9 } }
+    elseif from then
+        return 11, { { field.from, 6, #from }, { field.text, #from + 9, #raw - #from - 9 } }
+    end
+    from = raw:match("^%[([^%]]+)%]: ")
+    if from then
+        return 10, { { field.from, 1, #from }, { field.text, #from + 4, #raw - #from - 4 } }
+    end
+    return 8, {}
+end
+
+local function is_from_server(pinfo, raw)
+    local port = hubbub.prefs.port
+    if pinfo.src_port == port and pinfo.dst_port ~= port then
+        return true
+    elseif pinfo.dst_port == port and pinfo.src_port ~= port then
+        return false
+    end
+    return raw:sub(1, 1) == "["
+end
+
+-- One line, its end included; tells what to show of it in the list of packets.
+local function dissect_line(range, pinfo, tree)
+    local raw = range:raw():gsub("\r?\n$", "")
+    local kind, parts
+    if is_from_server(pinfo, raw) then
+        kind, parts = server_parts(raw)
+    else
+        local stream = stream_field() and stream_field().value or 0
+        local login = logins[stream]
+        if not login and raw ~= "" then
+            login = { pinfo.number, range:offset() }
+            logins[stream] = login
+        end
+        if login and login[1] == pinfo.number and login[2] == range:offset() then
+            kind, parts = 1, { { field.name, 0, #raw } }
+        else
+            kind, parts = client_parts(raw)
+        end
+    end
+    local item = tree:add_packet_field(field.line, range(0, #raw), ENC_UTF_8)
+    item:add(field.kind, range(0, #raw), kind)
+    for _, part in ipairs(parts) do
+        if part[3] > 0 then
+            item:add_packet_field(part[1], range(part[2], part[3]), ENC_UTF_8)
+        end
+    end
+    if kind == 8 then
+        item:add_proto_expert_info(unknown)
+    end
+    return kinds[kind], #raw > 0 and range(0, #raw):string(ENC_UTF_8) or ""
+end
+
+function hubbub.dissector(tvb, pinfo, root)
+    local tree, shown, offset = nil, {}, 0
+    while offset < tvb:len() do
+        local length = tvb:raw(offset):find("\n", 1, true)
+        if not length then
+            -- The rest of the line is in a segment to come.
+            pinfo.desegment_offset = offset
+            pinfo.desegment_len = DESEGMENT_ONE_MORE_SEGMENT
+            break
+        end
+        tree = tree or root:add(hubbub, tvb())
+        local kind, line = dissect_line(tvb(offset, length), pinfo, tree)
+        shown[#shown + 1] = kind .. ": " .. line
+        offset = offset + length
+    end
+    if #shown > 0 then
+        pinfo.cols.protocol = "Hubbub"
+        pinfo.cols.info = table.concat(shown, " | ")
+    end
+    return tvb:len()
+end
+
+local tcp_ports = DissectorTable.get("tcp.port")
+local registered = 0
+
+local function register()
+    if registered ~= 0 then
+        tcp_ports:remove(registered, hubbub)
+    end
+    registered = hubbub.prefs.port
+    if registered ~= 0 then
+        tcp_ports:add(registered, hubbub)
+    end
+end
+
+function hubbub.prefs_changed()
+    if registered ~= hubbub.prefs.port then
+        register()
+    end
+end
+
+-- At other ports, the greeting of the server tells.
+hubbub:register_heuristic("tcp", function(tvb, pinfo, root)
+    local greeting = "[SERVER] Enter your name:"
+    if tvb:len() < #greeting or tvb:raw(0, #greeting) ~= greeting then
+        return false
+    end
+    pinfo.conversation = hubbub
+    hubbub.dissector(tvb, pinfo, root)
+    return true
+end)
+
+register()

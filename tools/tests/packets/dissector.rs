@@ -1,0 +1,71 @@
+//! `tools dissector`: tshark runs the script, and reads the protocol with it.
+//!
+//! An error of a script exits with 0, so each run has to be silent about Lua and to find something.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{encap_well, tshark};
+
+/// What two clients and the server say; several lines in one message.
+const TABLE: &str = "src_port,dst_port,message,timestamp
+PORT,50000,[SERVER] Enter your name:,0.1
+50000,PORT,\"Alice
+list
+@Bob שלום
+all hello there\",0.2
+PORT,50000,\"[SERVER] User 'Bob' not found.
+[Alice]: hello there
+[From Bob]: late, sorry\",0.3
+50000,PORT,nonsense,0.4
+50000,PORT,LIST al,0.5
+";
+
+/// What tshark tells of the lines, in the order in which they were said.
+const WANT: &[&str] = &["9", "1", "4", "2", "3", "9", "10", "11", "8", "4"];
+
+fn ask(folder: &Path, file: &Path, arguments: &[&str]) -> String {
+    let script = folder.join("hubbub.lua");
+    let printed = Command::new(env!("CARGO_BIN_EXE_tools")).arg("dissector").output().unwrap();
+    fs::write(&script, printed.stdout).unwrap();
+    let option = format!("lua_script:{}", script.display());
+    let output = Command::new("tshark")
+        .args(["-n", "-X", &option, "-r"])
+        .arg(file)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && !stderr.contains("Lua"), "{stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fields(folder: &Path, file: &Path, field: &str) -> Vec<String> {
+    let told = ask(folder, file, &["-Y", "hubbub", "-T", "fields", "-e", field]);
+    let all = told.split([',', '\n']).filter(|value| !value.is_empty());
+    all.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_line_is_read_however_it_was_cut_and_at_any_port() {
+    if !tshark::is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (table, file) = (folder.path().join("in.csv"), folder.path().join("out.pcapng"));
+    for (port, mss) in [("12345", "1460"), ("12345", "16"), ("54321", "1460")] {
+        fs::write(&table, TABLE.replace("PORT", port)).unwrap();
+        encap_well(&[table.to_str().unwrap(), "-o", file.to_str().unwrap(), "--mss", mss]);
+        let of = |field: &str| fields(folder.path(), &file, field);
+        assert_eq!(of("hubbub.kind"), WANT, "port {port}, MSS {mss}");
+        assert_eq!(of("hubbub.name"), ["Alice"]);
+        assert_eq!(of("hubbub.to"), ["Bob"]);
+        assert_eq!(of("hubbub.from"), ["Alice", "Bob"]);
+        assert_eq!(of("hubbub.prefix"), ["al"]);
+        let texts = ["שלום", "hello there", "hello there", "late", " sorry"];
+        assert_eq!(of("hubbub.text"), texts);
+        let filter = "_ws.lua.error or _ws.malformed or _ws.expert.severity>=0x600000";
+        assert_eq!(ask(folder.path(), &file, &["-2", "-Y", filter]), "");
+    }
+}
