@@ -41,10 +41,18 @@ fn ask(folder: &Path, file: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn fields(folder: &Path, file: &Path, field: &str) -> Vec<String> {
-    let told = ask(folder, file, &["-Y", "hubbub", "-T", "fields", "-e", field]);
-    let all = told.split([',', '\n']).filter(|value| !value.is_empty());
-    all.map(str::to_owned).collect()
+/// What the fields hold, each in the order of the lines.
+fn fields<const N: usize>(folder: &Path, file: &Path, names: [&str; N]) -> [Vec<String>; N] {
+    let mut arguments = vec!["-Y", "hubbub", "-T", "fields"];
+    arguments.extend(names.iter().flat_map(|name| ["-e", name]));
+    let mut values = [const { Vec::new() }; N];
+    for packet in ask(folder, file, &arguments).lines() {
+        for (values, told) in values.iter_mut().zip(packet.split('\t')) {
+            let all = told.split(',').filter(|value| !value.is_empty());
+            values.extend(all.map(str::to_owned));
+        }
+    }
+    values
 }
 
 #[test]
@@ -57,14 +65,14 @@ fn every_line_is_read_however_it_was_cut_and_at_any_port() {
     for (port, mss) in [("12345", "1460"), ("12345", "16"), ("54321", "1460")] {
         fs::write(&table, TABLE.replace("PORT", port)).unwrap();
         encap_well(&[table.to_str().unwrap(), "-o", file.to_str().unwrap(), "--mss", mss]);
-        let of = |field: &str| fields(folder.path(), &file, field);
-        assert_eq!(of("hubbub.kind"), WANT, "port {port}, MSS {mss}");
-        assert_eq!(of("hubbub.name"), ["Alice"]);
-        assert_eq!(of("hubbub.to"), ["Bob"]);
-        assert_eq!(of("hubbub.from"), ["Alice", "Bob"]);
-        assert_eq!(of("hubbub.prefix"), ["al"]);
-        let texts = ["שלום", "hello there", "hello there", "late", " sorry"];
-        assert_eq!(of("hubbub.text"), texts);
+        let names = ["kind", "name", "to", "from", "prefix", "text"];
+        let names = names.map(|name| format!("hubbub.{name}"));
+        let [kinds, name, to, from, prefix, texts] =
+            fields(folder.path(), &file, names.each_ref().map(String::as_str));
+        assert_eq!(kinds, WANT, "port {port}, MSS {mss}");
+        assert_eq!((name, to), (vec!["Alice".to_owned()], vec!["Bob".to_owned()]));
+        assert_eq!((from, prefix), (vec!["Alice".into(), "Bob".into()], vec!["al".to_owned()]));
+        assert_eq!(texts, ["שלום", "hello there", "hello there", "late", " sorry"]);
         let filter = "_ws.lua.error or _ws.malformed or _ws.expert.severity>=0x600000";
         assert_eq!(ask(folder.path(), &file, &["-2", "-Y", filter]), "");
     }
