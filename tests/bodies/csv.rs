@@ -58,6 +58,7 @@ fn check_rows(file: &[u8], facts: &Facts, problems: &Problems) {
         assert!((1..=lines).contains(&number), "{problem:?}, of {lines} lines");
     }
     let has_header = facts.messages + facts.bad_rows > 0;
+    let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
     if has_header && !file.contains(&b'"') {
         let is_blank = |line: &&[u8]| {
             line.iter().all(|byte| byte.is_ascii_whitespace() || b",;\t|".contains(byte))

@@ -323,6 +323,9 @@ fn check(server: &mut Server<World>) {
     if stopped {
         return;
     }
+    for peer in 0..server.platform().peers.len() {
+        assert!(server.platform().is_accepted(peer), "user{peer} waits at the door for ever");
+    }
     let counters = server.chat().counters;
     for from in &witnesses {
         for to in &witnesses {
