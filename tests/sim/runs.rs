@@ -278,7 +278,8 @@ impl Witness {
     fn of(world: &World, peer: usize) -> Option<Self> {
         let text = world.text(peer);
         let state = &world.peers[peer];
-        let cut_off = state.reset || state.got_reset;
+        // A server whose grace is over leaves those who do not read in the middle of a line.
+        let cut_off = state.reset || state.got_reset || (world.was_stopped() && !state.got_end);
         assert!(cut_off || text.is_empty() || text.ends_with('\n'), "half a line to {peer}");
         let is_whole = if world.was_stopped() {
             text.ends_with("[SERVER] Server is shutting down.\n")
