@@ -22,8 +22,8 @@ impl Bucket {
     /// Whether a token is there; if not, when one will be.
     pub(super) fn check(self, limit: FloodLimit, now: Duration) -> Result<(), Duration> {
         let slack = limit.token_us() * u64::from(limit.burst.max(1) - 1);
-        let free_at = Duration::from_micros(self.full_at_us.saturating_sub(slack));
-        if free_at <= now { Ok(()) } else { Err(free_at) }
+        let free_at_us = self.full_at_us.saturating_sub(slack);
+        if free_at_us <= micros(now) { Ok(()) } else { Err(Duration::from_micros(free_at_us)) }
     }
 
     /// Takes tokens. An expensive line may take more than there are: the debt is paid off in time.
@@ -45,7 +45,8 @@ impl FloodLimit {
 }
 
 fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    let seconds = time.as_secs().saturating_mul(1_000_000);
+    seconds.saturating_add(u64::from(time.subsec_micros()))
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ impl Chat {
             if one_by_one {
                 self.announce(Notice::Left(name.as_str()));
             } else {
-                self.news.left(now);
+                self.news.left(now, self.directory.len());
             }
         }
     }
@@ -208,7 +208,7 @@ impl Chat {
         if self.directory.len() <= self.limits.announce_up_to {
             self.announce(Notice::Joined(name.as_str()));
         } else {
-            self.news.joined(now);
+            self.news.joined(now, self.directory.len());
         }
         self.outbound.follow(id);
         self.answer(id, Notice::Welcome(name.as_str()));
