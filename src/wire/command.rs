@@ -147,7 +147,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Malformed<'_>> {
-    std::str::from_utf8(bytes).map_err(|_| Malformed::NotUtf8)
+    simdutf8::basic::from_utf8(bytes).map_err(|_| Malformed::NotUtf8)
 }
 
 #[cfg(test)]
