@@ -1,4 +1,5 @@
 //! Hubbub's tools as a library, so that tests and fuzzers can call what `main` calls.
 
+pub mod curves;
 pub mod dissector;
 pub mod encap;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hubbub::config::Flags;
 use hubbub::net;
-use tools::{dissector, encap};
+use tools::{curves, dissector, encap};
 
 /// The command line is wrong; clap's own errors exit with the same.
 const USAGE: u8 = 2;
@@ -25,6 +25,7 @@ struct Cli {
 enum Action {
     /// Put load on the server, check what it delivers, and measure what that costs
     Load(Box<load::Command>),
+    Curves(curves::Options),
     Encap(encap::Options),
     /// Print the dissector that teaches Wireshark Hubbub's protocol
     Dissector,
@@ -39,6 +40,7 @@ enum Action {
 fn main() -> ExitCode {
     let code = match Cli::parse().action {
         Action::Load(command) => load::run(&command),
+        Action::Curves(options) => curves::run(&options, &mut io::stderr()),
         Action::Dissector => dissector::run(&mut io::stdout(), &mut io::stderr()),
         Action::Encap(options) => encap::run(&options, &mut io::stderr()),
         Action::Serve(flags) => serve(&flags),

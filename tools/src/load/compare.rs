@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::metric::{Measures, Metric};
 use super::options::Side;
+use super::plan::Plan;
 use super::round;
 
 /// What the bar looks like.
@@ -20,6 +21,7 @@ const BAR: &str = "{prefix}  {msg:12} {wide_bar} {percent:>3} %";
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
     pub(super) label: String,
+    pub(super) plan: Plan,
     pub(super) medians: Measures,
     pub(super) rounds: Vec<Measures>,
 }
@@ -51,7 +53,12 @@ pub(super) fn measure(sides: &[Side], rounds: u32) -> anyhow::Result<Vec<Outcome
     }
     let outcome = |(side, rounds): (&Side, Vec<Measures>)| {
         let medians = spreads(&rounds).into_iter().map(|(metric, of)| (metric, of.median));
-        Outcome { label: side.label.clone(), medians: Measures(medians.collect()), rounds }
+        Outcome {
+            label: side.label.clone(),
+            plan: side.plan.clone(),
+            medians: Measures(medians.collect()),
+            rounds,
+        }
     };
     Ok(sides.iter().zip(found).map(outcome).collect())
 }
@@ -87,12 +94,14 @@ impl Spread {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::Scenario;
     use super::*;
 
     fn outcome(rounds: &[f64]) -> Outcome {
         let measures = |&value| Measures([(Metric::CpuPerDelivery, value)].into());
         let rounds = rounds.iter().map(measures).collect();
-        Outcome { label: String::new(), medians: Measures::default(), rounds }
+        let plan = Plan::default_of(Scenario::Fanout);
+        Outcome { label: String::new(), plan, medians: Measures::default(), rounds }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use serde::{Serialize, Serializer};
 
 use super::message;
 use super::options::Numbers;
@@ -22,7 +23,8 @@ const MAX_WINDOW: u32 = 65_536;
 const MAX_CHURN: u32 = 512;
 
 /// What happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Scenario {
     /// A few talk to everyone
     Fanout,
@@ -39,16 +41,18 @@ pub(super) enum Scenario {
 }
 
 /// For how long something is done.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Length {
     /// For so long, after some time to warm up.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
     Time(Duration),
     /// So many messages of each talker, or so many logins altogether.
     Count(u32),
 }
 
 /// Who is there and what they do. The clients are numbered in the order of the fields.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Plan {
     pub(super) scenario: Scenario,
     /// Who talk to everyone.
@@ -64,7 +68,12 @@ pub(super) struct Plan {
     pub(super) window: u32,
     /// The size of a message, in bytes.
     pub(super) size: usize,
+    #[serde(flatten)]
     pub(super) length: Length,
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
 }
 
 impl Plan {
