@@ -9,6 +9,7 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "nobody else sees them")]
 
+mod allocations;
 mod bad_input;
 mod bodies;
 mod config;
@@ -20,6 +21,9 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod pressure;
+#[path = "../benches/common/mod.rs"]
+#[expect(dead_code, reason = "the benchmarks use the rest")]
+mod room;
 mod sim;
 mod support;
 mod terminal;

@@ -1,0 +1,35 @@
+//! What is said to everyone, and read by everyone, takes no memory anew: the one copy is in the log.
+
+use allocation_counter::measure;
+use hubbub::chat::Step;
+
+use super::room::{ASCII, HEBREW, Room};
+
+const LISTENERS: u32 = 100;
+
+/// How often something is allocated.
+fn allocations(run: impl FnOnce()) -> u64 {
+    measure(run).count_total
+}
+
+#[test]
+fn a_broadcast_that_is_delivered_allocates_nothing() {
+    let mut room = Room::of(LISTENERS);
+    for line in [ASCII, HEBREW] {
+        // The first may still find a queue to be made.
+        let _ = room.say(line);
+        room.deliver();
+        for _ in 0..10 {
+            let (mut step, mut bytes) = (Step::Close, 0);
+            let said = allocations(|| step = room.say(line));
+            let delivered = allocations(|| bytes = room.deliver());
+            assert_eq!((step, said, delivered), (Step::Next, 0, 0), "{line:?}");
+            assert!(bytes > line.len() * LISTENERS as usize, "only {bytes} bytes were delivered");
+        }
+    }
+}
+
+#[test]
+fn an_allocation_would_be_seen() {
+    assert!(allocations(|| drop(Room::of(1))) > 0);
+}
