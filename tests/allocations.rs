@@ -1,4 +1,4 @@
-//! What is said to everyone, and read by everyone, takes no memory anew: the one copy is in the log.
+//! What everyone is told and reads takes no memory anew: the one copy of it is in the log.
 
 use allocation_counter::measure;
 use hubbub::chat::Step;
