@@ -72,7 +72,7 @@ impl<'a> Command<'a> {
     ///
     /// [`Malformed`], which the client is told in a notice.
     pub fn parse(line: &'a [u8]) -> Result<Self, Malformed<'a>> {
-        match alt((private, all, list, help, quit, empty, unknown)).parse(line) {
+        match alt((all, private, list, help, quit, empty, unknown)).parse(line) {
             Ok((_, parsed)) => parsed,
             Err(_) => Err(Malformed::NotUtf8),
         }
