@@ -66,14 +66,15 @@ struct Half {
 /// A connection from its handshake to its end.
 ///
 /// Every method takes the time at which its first frame should be on the wire, in nanoseconds since
-/// 1970; those that follow come [`STEP_NS`] apart. No frame is as early as the one before it: what
-/// would be is moved to the nanosecond after.
+/// 1970; those that follow come a step apart, [`STEP_NS`] unless said otherwise. No frame is as
+/// early as the one before it: what would be is moved to the nanosecond after.
 #[derive(Clone, Debug)]
 pub struct Conversation {
     path: Path,
     mss: Mss,
     state: State,
     halves: [Half; 2],
+    step_ns: u64,
     /// When the last frame was.
     last_ns: Option<u64>,
 }
@@ -86,7 +87,16 @@ impl Conversation {
             id: numbers.id[side],
             closed: false,
         };
-        Self { path, mss, state: State::New, halves: [half(0), half(1)], last_ns: None }
+        let halves = [half(0), half(1)];
+        Self { path, mss, state: State::New, halves, step_ns: STEP_NS, last_ns: None }
+    }
+
+    /// With frames that answer each other this far apart, in nanoseconds. Where each step's time is
+    /// known it should be short, or a side that never pauses gets ahead of the clock.
+    #[must_use]
+    pub fn with_step(mut self, step_ns: u64) -> Self {
+        self.step_ns = step_ns;
+        self
     }
 
     /// Between whom it is.
@@ -207,7 +217,7 @@ impl Conversation {
 
     /// A step after the last frame; `time_ns` when there was none.
     fn soon(&self, time_ns: u64) -> u64 {
-        self.last_ns.map_or(time_ns, |last| last.saturating_add(STEP_NS))
+        self.last_ns.map_or(time_ns, |last| last.saturating_add(self.step_ns))
     }
 
     fn emit(

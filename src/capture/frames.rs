@@ -48,6 +48,11 @@ impl Frames {
         self.list.clear();
     }
 
+    /// When the last one was, in nanoseconds since 1970.
+    pub fn last_ns(&self) -> Option<u64> {
+        self.list.last().map(|meta| meta.time_ns)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.list.len()

@@ -7,6 +7,7 @@
 //! * [`exchange`]: the same for datagrams.
 //! * [`frames`]: what the two of them yield.
 //! * [`timeline`]: conversations at the same time become one sequence in strict order of time.
+//! * [`recording`]: what a server sees of its own connections becomes frames, as it happens.
 //! * [`writer`], [`pcap`], [`pcapng`]: the two file formats, over anything that can be written to.
 //! * [`reassembly`]: segments in any order become the stream that they were.
 //!
@@ -26,6 +27,7 @@ pub mod path;
 pub mod pcap;
 pub mod pcapng;
 pub mod reassembly;
+pub mod recording;
 pub mod segment;
 pub mod timeline;
 pub mod writer;
@@ -37,6 +39,7 @@ pub use frames::{Frame, Frames};
 pub use path::{Endpoint, MacAddress, Path, PathError, Side, Vlan};
 pub use pcapng::About;
 pub use reassembly::Reassembler;
+pub use recording::{Happening, Recording};
 pub use segment::{Flags, Mss, Segment};
 pub use timeline::Timeline;
 pub use writer::{Format, WriteError, Writer};

@@ -28,13 +28,16 @@ impl<W: Write> PcapFile<W> {
         Ok(Self(PcapWriter::with_header(out, header)?))
     }
 
-    pub(super) fn write(&mut self, frame: &Frame<'_>) -> Result<(), WriteError> {
+    pub(super) fn write(&mut self, frame: &Frame<'_>) -> Result<usize, WriteError> {
         let time = Duration::from_nanos(frame.time_ns);
         let length = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
         let packet = PcapPacket::new(time, length, frame.bytes)
             .map_err(|error| WriteError::Format(error.to_string()))?;
-        self.0.write_packet(&packet)?;
-        Ok(())
+        Ok(self.0.write_packet(&packet)?)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), WriteError> {
+        Ok(self.0.flush()?)
     }
 
     pub(super) fn finish(self) -> W {

@@ -96,12 +96,12 @@ impl<W: Write> PcapNgFile<W> {
         &mut self,
         frame: &Frame<'_>,
         comment: Option<&str>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<usize, WriteError> {
         let direction = if is_inbound(frame.from) { INBOUND } else { OUTBOUND };
         let comment = comment
             .map(|text| EnhancedPacketOption::Common(CommonOption::Comment(Cow::Borrowed(text))));
         let flags = EnhancedPacketOption::Flags(direction);
-        self.writer.write_pcapng_block(EnhancedPacketBlock {
+        let bytes = self.writer.write_pcapng_block(EnhancedPacketBlock {
             interface_id: 0,
             timestamp: Duration::from_nanos(frame.time_ns),
             original_len: u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX),
@@ -111,7 +111,11 @@ impl<W: Write> PcapNgFile<W> {
         self.packets += 1;
         let (first, _) = self.times_ns.unwrap_or((frame.time_ns, 0));
         self.times_ns = Some((first, frame.time_ns));
-        Ok(())
+        Ok(bytes)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), WriteError> {
+        Ok(self.writer.get_mut().flush()?)
     }
 
     pub(super) fn finish(mut self) -> Result<W, WriteError> {

@@ -1,6 +1,7 @@
 //! A capture file: one writer for both formats.
 
 use std::io::Write;
+use std::path::Path;
 
 use thiserror::Error;
 
@@ -15,6 +16,18 @@ pub enum Format {
     Pcap,
     /// The new one: names, comments, directions, statistics.
     PcapNg,
+}
+
+impl Format {
+    /// The format that the end of a file's name asks for.
+    pub fn of(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?;
+        match ending.to_ascii_lowercase().as_str() {
+            "pcapng" | "ntar" => Some(Self::PcapNg),
+            "pcap" | "cap" => Some(Self::Pcap),
+            _ => None,
+        }
+    }
 }
 
 /// Why a frame could not be written.
@@ -33,6 +46,7 @@ pub enum WriteError {
 pub struct Writer<W: Write> {
     file: File<W>,
     packets: u64,
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -54,7 +68,7 @@ impl<W: Write> Writer<W> {
             Format::Pcap => File::Pcap(PcapFile::new(out)?),
             Format::PcapNg => File::PcapNg(PcapNgFile::new(out, about)?),
         };
-        Ok(Self { file, packets: 0 })
+        Ok(Self { file, packets: 0, bytes: 0 })
     }
 
     /// Writes a frame. A pcap file has no room for the comment.
@@ -63,17 +77,35 @@ impl<W: Write> Writer<W> {
     ///
     /// When `out` does not take it, or the format has no words for it.
     pub fn write(&mut self, frame: &Frame<'_>, comment: Option<&str>) -> Result<(), WriteError> {
-        match &mut self.file {
+        let bytes = match &mut self.file {
             File::Pcap(file) => file.write(frame)?,
             File::PcapNg(file) => file.write(frame, comment)?,
-        }
+        };
         self.packets += 1;
+        self.bytes += bytes as u64;
         Ok(())
     }
 
     /// How many frames were written.
     pub fn packets(&self) -> u64 {
         self.packets
+    }
+
+    /// How many bytes of the file the frames take; what stands before the first is not counted.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Flushes what is written to: a reader finds the file whole so far.
+    ///
+    /// # Errors
+    ///
+    /// When `out` does not take it.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        match &mut self.file {
+            File::Pcap(file) => file.flush(),
+            File::PcapNg(file) => file.flush(),
+        }
     }
 
     /// Writes what stands behind the last frame, and flushes.

@@ -100,10 +100,5 @@ pub fn format(path: &Path) -> Option<Format> {
     if path == Path::new(STANDARD) {
         return Some(Format::PcapNg);
     }
-    let ending = path.extension()?.to_str()?;
-    match ending.to_ascii_lowercase().as_str() {
-        "pcapng" | "ntar" => Some(Format::PcapNg),
-        "pcap" | "cap" => Some(Format::Pcap),
-        _ => None,
-    }
+    Format::of(path)
 }
