@@ -51,6 +51,8 @@ counters! {
     crowd_pauses,
     /// Times that accept failed for want of a descriptor or of memory.
     accept_failures,
+    /// Connections that a capture does not have, or not to their end.
+    uncaptured,
 }
 
 impl fmt::Display for Counters {
@@ -69,9 +71,9 @@ mod tests {
 
     #[test]
     fn every_counter_is_told_by_its_name() {
-        let counters = Counters { accepted: 3, accept_failures: 1, ..Counters::default() };
+        let counters = Counters { accepted: 3, uncaptured: 1, ..Counters::default() };
         let report = counters.to_string();
         assert!(report.starts_with("accepted=3 closed=0 "), "{report}");
-        assert!(report.ends_with(" accept_failures=1"), "{report}");
+        assert!(report.ends_with(" uncaptured=1"), "{report}");
     }
 }

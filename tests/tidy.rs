@@ -33,7 +33,7 @@ const WORLD: [(&str, &[&str]); 8] = [
     ("TcpStream", &["net", "client"]),
     ("Instant", &["net", "client"]),
     ("SystemTime", &["net", "client"]),
-    ("std::thread", &["client"]),
+    ("std::thread", &["net", "client"]),
 ];
 
 /// A source file of the project.

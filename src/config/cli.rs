@@ -146,9 +146,11 @@ impl Args for Flags {
 /// A setting as clap sees it. The value stays text: a bad one is told with all the others.
 fn arg(setting: &Setting) -> Arg {
     let action = if setting.kind == Kind::Addresses { ArgAction::Append } else { ArgAction::Set };
+    let hint = if setting.kind == Kind::Capture { ValueHint::FilePath } else { ValueHint::Unknown };
     Arg::new(setting.flag)
         .long(setting.flag)
         .action(action)
+        .value_hint(hint)
         .value_name(setting.value_name())
         .value_parser(value_parser!(OsString))
         .allow_negative_numbers(true)

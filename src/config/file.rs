@@ -105,16 +105,21 @@ impl Contents {
 fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     match (kind, value) {
         (
-            Kind::Bytes(..) | Kind::Count(..) | Kind::Seconds | Kind::WholeSeconds(..),
+            Kind::Bytes(..)
+            | Kind::BytesOrOff(..)
+            | Kind::Count(..)
+            | Kind::Seconds
+            | Kind::WholeSeconds(..),
             DeValue::Integer(number),
         ) => Some(match i128::from_str_radix(number.as_str(), number.radix()) {
             Ok(decimal) => decimal.to_string(),
             Err(_) => number.to_string(),
         }),
         (Kind::Seconds, DeValue::Float(number)) => Some(number.as_str().to_owned()),
-        (Kind::Bytes(..) | Kind::Addresses | Kind::Format, DeValue::String(text)) => {
-            Some(text.to_string())
-        }
+        (
+            Kind::Bytes(..) | Kind::BytesOrOff(..) | Kind::Addresses | Kind::Format | Kind::Capture,
+            DeValue::String(text),
+        ) => Some(text.to_string()),
         _ => None,
     }
 }
@@ -131,11 +136,12 @@ fn wrong_type(setting: &Setting, value: &DeValue<'_>) -> String {
         DeValue::Table(_) => "a table",
     };
     let wanted = match setting.kind {
-        Kind::Bytes(..) => "an integer, or a string such as \"8MiB\",",
+        Kind::Bytes(..) | Kind::BytesOrOff(..) => "an integer, or a string such as \"8MiB\",",
         Kind::Count(..) | Kind::WholeSeconds(..) => "an integer",
         Kind::Seconds => "a number of seconds such as 30 or 0.2",
         Kind::Addresses => "a string such as \"127.0.0.1:12345\", or an array of them,",
         Kind::Format => "\"text\" or \"json\"",
+        Kind::Capture => "a string such as \"chat.pcapng\"",
     };
     format!("{found} does not do; {wanted} would work")
 }

@@ -23,6 +23,7 @@ mod setting;
 mod value;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use cli::{Action, Cli, Flags, completions, man};
@@ -97,6 +98,12 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// How a log line is written. Default: text.
     pub log_format: LogFormat,
+    /// Where everything that is said is written for Wireshark: a name that ends in `.pcapng` or
+    /// `.pcap`. Default: `None`, nowhere.
+    pub capture: Option<PathBuf>,
+    /// How large a file of the capture may be, in bytes, before another begins; at least 65,536.
+    /// Default: `None` (0 on the command line), however large.
+    pub capture_size: Option<u64>,
 }
 
 /// How a log line is written.
@@ -140,6 +147,8 @@ impl Default for Settings {
             keepalive: Some(Duration::from_secs(60)),
             shutdown_grace: Duration::from_secs(5),
             log_format: LogFormat::Text,
+            capture: None,
+            capture_size: None,
         }
     }
 }

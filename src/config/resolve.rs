@@ -87,6 +87,8 @@ impl Resolver {
             keepalive: self.keepalive(&set::KEEPALIVE, default.keepalive),
             shutdown_grace: self.seconds(&set::SHUTDOWN_GRACE, default.shutdown_grace),
             log_format: self.log_format(&set::LOG_FORMAT, default.log_format),
+            capture: self.first(&set::CAPTURE, value::capture),
+            capture_size: self.number(&set::CAPTURE_SIZE).filter(|&bytes| bytes > 0),
         };
         self.cross_check(&settings);
         if self.problems.is_empty() { Ok(settings) } else { Err(Problems::in_order(self.problems)) }

@@ -31,8 +31,12 @@ pub(super) enum Kind {
     Seconds,
     /// Whole seconds, from and to, or 0.
     WholeSeconds(u64, u64),
+    /// A number of bytes, from and to, or 0.
+    BytesOrOff(u64, u64),
     /// IP addresses with or without a port.
     Addresses,
+    /// The name of a file that ends in `.pcapng` or `.pcap`.
+    Capture,
     /// `text` or `json`.
     Format,
 }
@@ -47,6 +51,7 @@ const LIMITS: &str = "Limits";
 const TIMES: &str = "Time-outs";
 const FAIRNESS: &str = "Fairness";
 const LOGGING: &str = "Logging";
+const CAPTURING: &str = "Capture";
 
 /// `--listen`.
 pub(super) static LISTEN: Setting = Setting {
@@ -237,8 +242,26 @@ pub(super) static LOG_FORMAT: Setting = Setting {
     help: "How log lines are written on stderr: text or json",
 };
 
+/// `--capture`.
+pub(super) static CAPTURE: Setting = Setting {
+    flag: "capture",
+    heading: CAPTURING,
+    kind: Kind::Capture,
+    default: "no capture",
+    help: "Write all that is said, private lines too, to this file for Wireshark (.pcapng, .pcap)",
+};
+
+/// `--capture-size`.
+pub(super) static CAPTURE_SIZE: Setting = Setting {
+    flag: "capture-size",
+    heading: CAPTURING,
+    kind: Kind::BytesOrOff(65_536, HUGE),
+    default: "0",
+    help: "Begin another file of the capture when one is larger; 0 = never",
+};
+
 /// Every setting, in the order of the help.
-pub(super) static ALL: [&Setting; 21] = [
+pub(super) static ALL: [&Setting; 23] = [
     &LISTEN,
     &KEEPALIVE,
     &MAX_LINE,
@@ -260,6 +283,8 @@ pub(super) static ALL: [&Setting; 21] = [
     &FLUSH_SLICE,
     &ANNOUNCE_UP_TO,
     &LOG_FORMAT,
+    &CAPTURE,
+    &CAPTURE_SIZE,
 ];
 
 impl Setting {
@@ -276,11 +301,12 @@ impl Setting {
     /// What the help calls the value.
     pub(super) fn value_name(&self) -> &'static str {
         match self.kind {
-            Kind::Bytes(..) => "BYTES",
+            Kind::Bytes(..) | Kind::BytesOrOff(..) => "BYTES",
             Kind::Count(..) => "NUMBER",
             Kind::Seconds | Kind::WholeSeconds(..) => "SECONDS",
             Kind::Addresses => "ADDR[:PORT]",
             Kind::Format => "FORMAT",
+            Kind::Capture => "FILE",
         }
     }
 
@@ -297,9 +323,10 @@ impl Setting {
     pub(super) fn number(&self, text: &str) -> Result<u64, String> {
         let (number, least, most, off) = match self.kind {
             Kind::Bytes(least, most) => (value::bytes(text)?, least, most, ""),
+            Kind::BytesOrOff(least, most) => (value::bytes(text)?, least, most, ", or 0,"),
             Kind::Count(least, most) => (value::count(text)?, least, most, ""),
             Kind::WholeSeconds(least, most) => (value::count(text)?, least, most, ", or 0,"),
-            Kind::Seconds | Kind::Addresses | Kind::Format => {
+            Kind::Seconds | Kind::Addresses | Kind::Format | Kind::Capture => {
                 return Err(format!("`{text}` is read as a number, which this is not"));
             }
         };
@@ -316,11 +343,12 @@ impl Setting {
     /// From and to, as far as anybody meets the ends.
     fn range(&self) -> String {
         match self.kind {
-            Kind::Count(0, MANY) | Kind::Addresses | Kind::Format => String::new(),
-            Kind::Bytes(least, HUGE) | Kind::Count(least, MANY) => {
+            Kind::Count(0, MANY) | Kind::Addresses | Kind::Format | Kind::Capture => String::new(),
+            Kind::Bytes(least, HUGE) | Kind::BytesOrOff(least, HUGE) | Kind::Count(least, MANY) => {
                 format!("at least {}", self.show(least))
             }
             Kind::Bytes(least, most)
+            | Kind::BytesOrOff(least, most)
             | Kind::Count(least, most)
             | Kind::WholeSeconds(least, most) => {
                 format!("{} to {}", self.show(least), self.show(most))
@@ -331,7 +359,7 @@ impl Setting {
 
     fn show(&self, number: u64) -> String {
         match self.kind {
-            Kind::Bytes(..) => value::show_bytes(number),
+            Kind::Bytes(..) | Kind::BytesOrOff(..) => value::show_bytes(number),
             _ => number.to_string(),
         }
     }

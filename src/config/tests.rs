@@ -54,7 +54,7 @@ fn the_default_in_the_help_is_the_default() {
             args.extend([format!("--{}", setting.flag), setting.default.to_owned()]);
         }
     }
-    assert_eq!(args.len(), 2 * (setting::ALL.len() - 2), "two defaults are in words");
+    assert_eq!(args.len(), 2 * (setting::ALL.len() - 3), "three defaults are in words");
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     assert_eq!(resolve(&args).unwrap(), Settings::default());
 }
@@ -64,10 +64,11 @@ fn every_flag_works_before_and_after_serve_and_in_a_file() {
     for setting in setting::ALL {
         let (text, quoted) = match setting.kind {
             Kind::Bytes(..) if ["max-line", "list-bytes"].contains(&setting.flag) => ("512", "512"),
-            Kind::Bytes(..) => ("1MiB", "\"1MiB\""),
+            Kind::Bytes(..) | Kind::BytesOrOff(..) => ("1MiB", "\"1MiB\""),
             Kind::Count(..) | Kind::Seconds | Kind::WholeSeconds(..) => ("7", "7"),
             Kind::Addresses => ("[::1]:7", "\"[::1]:7\""),
             Kind::Format => ("json", "\"json\""),
+            Kind::Capture => ("chat.pcap", "\"chat.pcap\""),
         };
         let flag = format!("--{}", setting.flag);
         let without = resolve(&[&flag, text]).unwrap();
@@ -148,6 +149,8 @@ fn a_number_outside_its_range_is_refused() {
         (["--input-bytes", "65536"], "65536 is out of range; 65600 to 64GiB would work"),
         (["--out-budget", "447"], "447 is out of range; 448 to 64GiB would work"),
         (["--list-bytes", "255"], "255 is out of range; 256 to 64GiB would work"),
+        (["--capture-size", "1"], "1 is out of range; 64KiB to 64GiB, or 0, would work"),
+        (["--capture", "chat"], "`chat` is no name of a capture; such as chat.pcapng or chat.pcap"),
         (["--flood-rate", "1000001"], "1000001 is out of range; 0 to 1000000 would work"),
         (["--flood-burst", "0"], "0 is out of range; 1 to 1000000 would work"),
         (["--max-clients", "0"], "0 is out of range; 1 to 10000000 would work"),

@@ -1,12 +1,17 @@
 //! Text to value. An `Err` says what is wrong and what would work.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{DEFAULT_PORT, LogFormat};
 
 /// The suffixes of a size, the largest first.
 const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+
+/// How the name of a capture may end.
+const CAPTURES: [&str; 4] = ["pcapng", "ntar", "pcap", "cap"];
 
 /// A plain number, or one with `KiB`, `MiB` or `GiB` in any case.
 pub(super) fn bytes(text: &str) -> Result<i128, String> {
@@ -57,6 +62,21 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err(format!("{} is no format; text or json would work", quote(text))),
+    }
+}
+
+/// The name of a file, with an end that Wireshark knows.
+pub(super) fn capture(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_known = |ending: &str| CAPTURES.iter().any(|known| known.eq_ignore_ascii_case(ending));
+    // What was no UTF-8 when it was typed would be another file.
+    let is_text = !text.contains(['\u{fffd}', '\0']);
+    match path.extension().and_then(OsStr::to_str) {
+        Some(ending) if is_known(ending) && is_text => Ok(path),
+        _ => Err(format!(
+            "{} is no name of a capture; such as chat.pcapng or chat.pcap",
+            quote(text)
+        )),
     }
 }
 

@@ -99,6 +99,8 @@ impl<P: Platform> Server<P> {
             self.chat.counters.closed += 1;
             if death.is_abort() {
                 self.platform.abort(connection.socket);
+            } else {
+                self.platform.close(connection.socket);
             }
         }
     }

@@ -21,12 +21,13 @@ mod logs;
 mod output;
 pub mod platform;
 mod pool;
+pub mod record;
 mod server;
 mod system;
 mod timers;
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use thiserror::Error;
 use tracing::warn;
@@ -37,6 +38,8 @@ pub use system::System;
 
 use crate::config::Settings;
 use logs::Logs;
+use platform::Platform;
+use record::{RecordError, Tape};
 
 /// Why the server cannot run.
 #[derive(Debug, Error)]
@@ -47,6 +50,9 @@ pub enum NetError {
     /// More addresses than one server listens on.
     #[error("{0} addresses to listen on; at most {max} are possible", max = system::MAX_LISTENERS)]
     TooManyListeners(usize),
+    /// The capture cannot be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The system's poll failed.
     #[error("the system's poll failed: {0}")]
     Poll(#[from] io::Error),
@@ -62,6 +68,9 @@ pub fn run(settings: &Settings) -> Result<Exit, NetError> {
         return Err(NetError::TooManyListeners(settings.listen.len()));
     }
     let logs = Logs::start(settings.log_format);
+    // Before anybody can connect, and without harm to a file that another server still writes: the
+    // port tells that first.
+    let tape = Tape::open(settings)?;
     let listeners = listen::listen(&settings.listen, settings.keepalive)?;
     let max_clients = max_clients(settings);
     let mut addresses = Vec::new();
@@ -69,7 +78,30 @@ pub fn run(settings: &Settings) -> Result<Exit, NetError> {
         addresses.push(listener.local_addr()?);
     }
     let system = System::new(listeners)?;
-    let mut server = Server::new(system, settings.clone(), addresses.len(), max_clients);
+    let exit = match tape {
+        None => serve(system, settings, &addresses, max_clients),
+        Some(tape) => {
+            let (recorder, scribe) = tape.record(system)?;
+            let exit = serve(recorder, settings, &addresses, max_clients);
+            scribe.finish();
+            exit
+        }
+    };
+    match logs.dropped() {
+        0 => {}
+        lines => warn!(lines, "log lines were dropped"),
+    }
+    exit
+}
+
+/// Says where, and serves.
+fn serve<P: Platform>(
+    platform: P,
+    settings: &Settings,
+    addresses: &[SocketAddr],
+    max_clients: usize,
+) -> Result<Exit, NetError> {
+    let mut server = Server::new(platform, settings.clone(), addresses.len(), max_clients);
     for address in addresses {
         // Nobody need read this.
         let _ = writeln!(
@@ -79,12 +111,7 @@ pub fn run(settings: &Settings) -> Result<Exit, NetError> {
             address.port()
         );
     }
-    let exit = server.run()?;
-    match logs.dropped() {
-        0 => {}
-        lines => warn!(lines, "log lines were dropped"),
-    }
-    Ok(exit)
+    Ok(server.run()?)
 }
 
 /// Where this machine itself reaches a listener: one on every address listens on loopback too.

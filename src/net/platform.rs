@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::metrics::Counters;
 use crate::outbound::ClientId;
 
 /// The world, as the loop sees it: edge-triggered readiness, sockets that never block, a clock.
@@ -32,6 +33,13 @@ pub trait Platform {
     ///
     /// `WouldBlock` when none is pending, and those of the system's accept.
     fn accept(&mut self, listener: usize, id: ClientId) -> io::Result<(Self::Socket, SocketAddr)>;
+
+    /// Where the peer of a socket connected to.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, which may have forgotten a connection that failed.
+    fn local_address(&self, socket: &Self::Socket) -> io::Result<SocketAddr>;
 
     /// Reads what is there, up to the buffer's length; 0 is the end of the stream.
     ///
@@ -61,8 +69,16 @@ pub trait Platform {
     /// Throws a connection away with what the system still holds for it, by a reset.
     fn abort(&mut self, socket: Self::Socket);
 
+    /// Lets go of a connection; the system still delivers what it holds for it.
+    fn close(&mut self, socket: Self::Socket) {
+        drop(socket);
+    }
+
     /// Takes no more connections, for good.
     fn stop_listening(&mut self);
+
+    /// Adds what it has counted itself.
+    fn count(&self, _counters: &mut Counters) {}
 }
 
 /// Something that happened.

@@ -16,6 +16,7 @@ use super::pool::InputPool;
 use super::timers::{NEVER, Timers, ceil_millis};
 use crate::chat::{self, Chat, FloodLimit, Step};
 use crate::config::Settings;
+use crate::metrics::Counters;
 use crate::outbound::{self, ClientId, Outbound};
 
 /// A server: one chat, and the connections of those in it.
@@ -111,6 +112,13 @@ impl<P: Platform> Server<P> {
         self.connections.len()
     }
 
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.chat.counters;
+        self.platform.count(&mut counters);
+        counters
+    }
+
     /// Turns until somebody asks the server to stop and everything is written.
     ///
     /// # Errors
@@ -119,7 +127,7 @@ impl<P: Platform> Server<P> {
     pub fn run(&mut self) -> io::Result<Exit> {
         loop {
             if let Some(exit) = self.turn()? {
-                info!(counters = %self.chat.counters, "stopped");
+                info!(counters = %self.counters(), "stopped");
                 return Ok(exit);
             }
         }
@@ -172,7 +180,7 @@ impl<P: Platform> Server<P> {
         match event {
             Event::Acceptable(listener) => self.acceptor.handle_acceptable(listener),
             Event::Ready(id, readiness) => self.handle_ready(id, readiness),
-            Event::Report => info!(online = self.chat.online(), counters = %self.chat.counters),
+            Event::Report => info!(online = self.chat.online(), counters = %self.counters()),
             Event::Stop => self.handle_stop(),
         }
     }

@@ -89,6 +89,10 @@ impl Platform for System {
         Ok((socket, peer))
     }
 
+    fn local_address(&self, socket: &TcpStream) -> io::Result<SocketAddr> {
+        socket.local_addr()
+    }
+
     fn read(&mut self, socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         socket.read(buffer)
     }

@@ -10,6 +10,7 @@ pub mod net;
 pub mod packet;
 pub mod reply;
 pub mod screen;
+pub mod tape;
 pub mod town;
 pub mod world;
 

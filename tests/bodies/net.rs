@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use hubbub::config::Settings;
+use hubbub::net::record::Recorder;
 use hubbub::net::{Exit, Server};
 
+use super::tape::Tape;
 use super::town::{ANNOUNCE_UP_TO, LOGIN_TIMEOUT, MAX_GUESTS, MAX_LINE, Operation, TICK, Town};
 use super::world::{Faults, World};
 
 /// When every evening begins.
 const START: Duration = Duration::from_secs(1000);
+
+/// When the world's clock was zero, in nanoseconds since 1970.
+const WALL_NS: u64 = 1_700_000_000_000_000_000;
 
 const MAX_OPERATIONS: usize = 200;
 
@@ -89,7 +94,9 @@ impl Evening {
 
 /// A server in a world in memory, before guests who do as they are told.
 pub struct Stage {
-    server: Server<World>,
+    server: Server<Recorder<World>>,
+    /// What the recorder writes down of the evening.
+    tape: Tape,
     /// No wait lasts beyond this.
     horizon: Duration,
     exit: Option<Exit>,
@@ -113,12 +120,14 @@ impl Stage {
         };
         let mut world = World::new(seed);
         (world.now, world.horizon, world.longest_wait) = (start, Some(start), Duration::MAX / 2);
-        let server = Server::new(world, settings, 1, MAX_GUESTS);
-        Self { server, horizon: start, exit: None, compared: [0; MAX_GUESTS] }
+        let (recorder, batches) = Recorder::new(world, WALL_NS);
+        let server = Server::new(recorder, settings, 1, MAX_GUESTS);
+        let tape = Tape::new(batches, seed);
+        Self { server, tape, horizon: start, exit: None, compared: [0; MAX_GUESTS] }
     }
 
     fn world(&mut self) -> &mut World {
-        self.server.platform()
+        self.server.platform().platform()
     }
 
     /// Does what the guests of `town` do, and lets the server come to rest. The guests are those
@@ -203,6 +212,7 @@ impl Stage {
     fn turn(&mut self) -> bool {
         if self.exit.is_none() {
             self.exit = self.server.turn().expect("only EINTR, and that is nothing");
+            self.tape.roll();
         }
         self.world().quiet
     }
@@ -228,8 +238,8 @@ impl Stage {
         }
     }
 
-    /// What holds when everyone has read what there is.
-    pub fn check_all(&mut self, town: &Town) {
+    /// What holds when everyone has read what there is, and when the server is gone.
+    pub fn check_all(mut self, town: &Town) {
         self.world().faults = Faults::default();
         for guest in 0..town.guests.len() {
             self.world().set_reads(guest, true);
@@ -250,5 +260,9 @@ impl Stage {
                 assert_eq!(peer.got_end, gone, "guest {number}");
             }
         }
+        assert_eq!(self.server.counters().uncaptured, 0);
+        let peers = std::mem::take(&mut self.world().peers);
+        drop(self.server);
+        self.tape.check(&peers);
     }
 }

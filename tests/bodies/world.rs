@@ -22,6 +22,12 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// How far the clock leaps at most when it leaps, as after a laptop has slept.
 const LONGEST_LEAP: Duration = Duration::from_secs(20);
 
+/// Where everyone connects to.
+pub const SERVER_PORT: u16 = 12_345;
+
+/// The port of the first peer; others have the next.
+const FIRST_PORT: u16 = 50_000;
+
 /// How often something goes wrong, in percent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
@@ -72,6 +78,16 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// What the server has read.
+    pub fn taken(&self) -> &[u8] {
+        &self.sent[..self.sent.len() - self.to_server.len()]
+    }
+
+    /// What the server has written, as far as the connection was not thrown away.
+    pub fn given(&self) -> Vec<u8> {
+        self.received.iter().chain(&self.in_flight).copied().collect()
+    }
+
     /// The server took the connection, and has closed it since.
     pub fn is_closed(&self) -> bool {
         self.id.is_some() && Rc::strong_count(&self.socket) == 1
@@ -266,6 +282,11 @@ impl World {
     }
 }
 
+/// From which port a peer connects.
+pub fn port(peer: usize) -> u16 {
+    FIRST_PORT + u16::try_from(peer).expect("peers are fewer than ports")
+}
+
 impl Platform for World {
     type Socket = Socket;
 
@@ -337,7 +358,11 @@ impl Platform for World {
         }
         peer.edge.writable = true;
         let socket = Socket(number, Rc::clone(&peer.socket));
-        Ok((socket, (peer.address.unwrap_or(Ipv4Addr::LOCALHOST), 50_000).into()))
+        Ok((socket, (peer.address.unwrap_or(Ipv4Addr::LOCALHOST), port(number)).into()))
+    }
+
+    fn local_address(&self, _: &Socket) -> io::Result<SocketAddr> {
+        Ok((Ipv4Addr::LOCALHOST, SERVER_PORT).into())
     }
 
     fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {

@@ -2,6 +2,7 @@
 
 mod limits;
 mod model;
+mod recorded;
 mod runs;
 mod shrink;
 

@@ -134,7 +134,7 @@ impl StateMachineTest for Evenings {
         stage
     }
 
-    fn teardown(mut stage: Stage, evening: Evening) {
+    fn teardown(stage: Stage, evening: Evening) {
         stage.check_all(&evening.town);
     }
 }

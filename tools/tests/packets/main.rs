@@ -12,5 +12,6 @@
 mod dissector;
 mod encap;
 mod gate;
+mod live;
 mod random;
 mod support;

@@ -1,5 +1,6 @@
 //! Running `tools` and tshark, and where the tables of messages are.
 
+pub mod chat;
 pub mod tshark;
 
 use std::fs;

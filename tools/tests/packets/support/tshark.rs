@@ -14,6 +14,9 @@ const BAD: &str = "ip.checksum.status==0 or tcp.checksum.status==0 or udp.checks
 const UNKNOWN: &str = "tcp.len>0 and !tcp.reassembled_in \
     and !(http or tls or dns or smtp or ftp or ssh or data)";
 
+/// The same where all that is said is the chat.
+const UNKNOWN_CHAT: &str = "tcp.len>0 and !tcp.reassembled_in and !hubbub";
+
 /// Data that waits for more.
 const WAITING: &str = "tcp.segment_data";
 
@@ -71,9 +74,31 @@ pub fn assert_clean(file: &Path, messages: Messages) {
     let filter = format!("({BAD}) or ({waiting}) or ({UNKNOWN})");
     let name = file.display();
     assert_eq!(ask(&["-2", "-Y", &filter], file), "", "{name}");
+    assert_in_order(file);
+}
+
+/// Wants each frame to be later than the one before.
+#[track_caller]
+fn assert_in_order(file: &Path) {
     let order = Command::new("capinfos").args(["-T", "-M", "-r", "-o"]).arg(file).output().unwrap();
     let order = String::from_utf8(order.stdout).unwrap();
-    assert!(order.trim_end().ends_with("True"), "{name}: {order}");
+    assert!(order.trim_end().ends_with("True"), "{}: {order}", file.display());
+}
+
+/// The same for a live chat on this port, read with the dissector. It says how many lines of the
+/// chat Wireshark found.
+#[track_caller]
+pub fn assert_clean_chat(file: &Path, port: u16, dissector: &Path) -> usize {
+    let script = format!("lua_script:{}", dissector.display());
+    let decode = format!("tcp.port=={port},hubbub");
+    let options = ["-X", &script, "-d", &decode];
+    let filter = format!("({BAD}) or ({LEFT_WAITING}) or ({UNKNOWN_CHAT})");
+    let name = file.display();
+    assert_eq!(ask(&[&options[..], &["-2", "-Y", &filter]].concat(), file), "", "{name}");
+    assert_in_order(file);
+    let fields = ["-Y", "hubbub", "-T", "fields", "-e", "hubbub.kind"];
+    let kinds = ask(&[&options[..], &fields].concat(), file);
+    kinds.split([',', '\n']).filter(|kind| !kind.is_empty()).count()
 }
 
 /// The same for many, two at a time.

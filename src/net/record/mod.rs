@@ -1,0 +1,354 @@
+//! The recorder: a platform that writes down what the one inside it does.
+//!
+//! It stands between the server and the system, and neither knows of it: a server that is not to be
+//! recorded is another type, and pays nothing.
+//!
+//! * here: what the loop does, which is to copy what is said into a `batch`. It never waits.
+//! * [`batch`]: what happened, on its way to the writer.
+//! * `scribe`: the thread that makes frames of it (`capture::Recording`) and writes them.
+//! * `file`: what it writes to.
+//! * `tape`: how all of that begins.
+//!
+//! Where the writer cannot keep up, a batch is dropped. Every connection that lost something by
+//! that is left alone from then on: half of a conversation would look like a broken one. The writer
+//! is told so, and it is counted. The chat loses nothing.
+
+pub mod batch;
+mod file;
+mod scribe;
+mod tape;
+
+use std::collections::HashSet;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::platform::{Event, Platform};
+use crate::capture::{Happening, Side};
+use crate::metrics::Counters;
+use crate::outbound::ClientId;
+use batch::{BATCH_BYTES, Batch};
+
+pub use scribe::RecordError;
+pub(super) use tape::Tape;
+
+/// How many batches may be on their way to the writer: with [`batch::BATCH_BYTES`], 64 MiB.
+const MAX_BATCHES: usize = 256;
+
+/// How many empty batches are kept to be used again; others are freed.
+const MAX_SPARE: usize = 8;
+
+/// How long something may wait until its batch goes to the writer. To wake a thread costs more than
+/// to write down what a turn does.
+const BATCH_WAIT: Duration = Duration::from_millis(200);
+
+/// A platform whose traffic is recorded.
+#[derive(Debug)]
+pub struct Recorder<P> {
+    inner: P,
+    /// What is added to the platform's time, in nanoseconds since 1970.
+    base_ns: u64,
+    batch: Batch,
+    batches: SyncSender<Batch>,
+    spare: Receiver<Batch>,
+    /// The writer has given up.
+    stopped: bool,
+    /// It was said that the writer is behind.
+    warned: bool,
+    /// How many connections there are.
+    open: u64,
+    /// Those among them that are not recorded any more.
+    lost: HashSet<u64>,
+    /// Those of which the writer has heard, and not that they are lost.
+    untold: Vec<u64>,
+    uncaptured: u64,
+}
+
+/// The writer's end: full batches come, empty ones go.
+#[derive(Debug)]
+pub struct Batches {
+    /// What happened, in order; over when the platform is gone.
+    pub full: Receiver<Batch>,
+    spare: SyncSender<Batch>,
+}
+
+/// A socket and the number of its connection.
+#[derive(Debug)]
+pub struct Recorded<S> {
+    inner: S,
+    number: u64,
+}
+
+impl<P: Platform> Recorder<P> {
+    /// Records what this platform does from now on. Its time 0 was `base_ns` nanoseconds after
+    /// 1970.
+    pub fn new(inner: P, base_ns: u64) -> (Self, Batches) {
+        let (batches, full) = sync_channel(MAX_BATCHES);
+        let (give_back, spare) = sync_channel(MAX_SPARE);
+        let recorder = Self {
+            inner,
+            base_ns,
+            batch: Batch::default(),
+            batches,
+            spare,
+            stopped: false,
+            warned: false,
+            open: 0,
+            lost: HashSet::new(),
+            untold: Vec::new(),
+            uncaptured: 0,
+        };
+        (recorder, Batches { full, spare: give_back })
+    }
+
+    /// The platform inside.
+    pub fn platform(&mut self) -> &mut P {
+        &mut self.inner
+    }
+
+    fn now_ns(&self) -> u64 {
+        let since = u64::try_from(self.inner.now().as_nanos()).unwrap_or(u64::MAX);
+        self.base_ns.saturating_add(since)
+    }
+
+    /// Writes down what happened, in as many notes as its bytes need.
+    fn note(&mut self, number: u64, what: Happening, bytes: &[u8]) {
+        self.note_at(self.now_ns(), number, what, bytes);
+    }
+
+    fn note_at(&mut self, time_ns: u64, number: u64, what: Happening, bytes: &[u8]) {
+        let mut rest = bytes;
+        loop {
+            if !self.batch.is_empty() && self.batch.room().is_none_or(|room| room < rest.len()) {
+                self.send();
+            }
+            if self.stopped || self.lost.contains(&number) {
+                return;
+            }
+            let (part, behind) = rest.split_at(rest.len().min(self.batch.room().unwrap_or(0)));
+            self.batch.push(number, time_ns, what, part);
+            rest = behind;
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// An error of a socket. What is no failure happens again.
+    fn note_failure(&mut self, number: u64, error: &io::Error) {
+        let side = match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => return,
+            // Nobody answered, and the system has said goodbye to nobody.
+            io::ErrorKind::TimedOut => Side::Server,
+            _ => Side::Client,
+        };
+        self.note(number, Happening::Broke(side), b"");
+    }
+
+    /// The server has let go of a connection.
+    fn note_closed(&mut self, number: u64) {
+        self.note(number, Happening::Closed, b"");
+        self.lost.remove(&number);
+        self.open -= 1;
+    }
+
+    /// Until when a poll may last, so that the batch goes when it is time.
+    fn hand_over(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        let Some(begin_ns) = self.batch.begin_ns() else { return timeout };
+        let age = Duration::from_nanos(self.now_ns().saturating_sub(begin_ns));
+        match BATCH_WAIT.checked_sub(age) {
+            None | Some(Duration::ZERO) => {
+                self.send();
+                timeout
+            }
+            Some(left) => Some(timeout.map_or(left, |timeout| timeout.min(left))),
+        }
+    }
+
+    /// Hands the batch to the writer, without waiting for it, and begins the next.
+    fn send(&mut self) {
+        let next = self.spare.try_recv().unwrap_or_default();
+        let batch = std::mem::replace(&mut self.batch, next);
+        match self.batches.try_send(batch) {
+            Ok(()) => {}
+            Err(TrySendError::Full(batch)) => self.lose(batch),
+            Err(TrySendError::Disconnected(batch)) => self.stop(&batch),
+        }
+        self.tell_lost();
+    }
+
+    /// The writer is told of the connections that lost something before anything else, as many as
+    /// half a batch holds.
+    fn tell_lost(&mut self) {
+        let time_ns = self.now_ns();
+        while self.batch.room() > Some(BATCH_BYTES / 2)
+            && let Some(number) = self.untold.pop()
+        {
+            self.batch.push(number, time_ns, Happening::Lost, b"");
+        }
+    }
+
+    /// The writer is too far behind: this batch is dropped, and who was in it is lost.
+    fn lose(&mut self, mut batch: Batch) {
+        if !std::mem::replace(&mut self.warned, true) {
+            warn!("the capture cannot keep up; who loses something is not recorded further");
+        }
+        for (note, _) in batch.iter() {
+            let is_new = note.what != Happening::Lost && self.lost.insert(note.number);
+            self.uncaptured += u64::from(is_new);
+            // The writer has not heard of those who came in this batch.
+            let is_known = is_new && !matches!(note.what, Happening::Opened { .. });
+            if is_known || note.what == Happening::Lost {
+                self.untold.push(note.number);
+            }
+            if note.what == Happening::Closed {
+                self.lost.remove(&note.number);
+            }
+        }
+        batch.clear();
+        self.batch = batch;
+    }
+
+    /// The writer has given up: nobody who is here is recorded to the end, nor who comes.
+    fn stop(&mut self, batch: &Batch) {
+        self.stopped = true;
+        let closed = batch.iter().filter(|(note, _)| note.what == Happening::Closed).count();
+        self.uncaptured += self.open.saturating_sub(self.lost.len() as u64) + closed as u64;
+        self.lost = HashSet::new();
+        self.untold = Vec::new();
+        self.batch = Batch::default();
+    }
+}
+
+impl<P: Platform> Platform for Recorder<P> {
+    type Socket = Recorded<P::Socket>;
+
+    fn now(&self) -> Duration {
+        self.inner.now()
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        let timeout = self.hand_over(timeout);
+        self.inner.poll(timeout, events)?;
+        for event in events {
+            // It may be that no read and no write will tell.
+            if let Event::Ready(id, readiness) = event
+                && readiness.error
+            {
+                self.note(number(*id), Happening::Broke(Side::Client), b"");
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: usize, id: ClientId) -> io::Result<(Self::Socket, SocketAddr)> {
+        let (inner, client) = self.inner.accept(listener, id)?;
+        let number = number(id);
+        self.open += 1;
+        match self.inner.local_address(&inner) {
+            Ok(server) if !self.stopped => {
+                self.note(number, Happening::Opened { client, server }, b"");
+            }
+            Ok(_) => self.uncaptured += 1,
+            // It has failed already.
+            Err(_) => {
+                self.uncaptured += 1;
+                self.lost.insert(number);
+            }
+        }
+        Ok((Recorded { inner, number }, client))
+    }
+
+    fn local_address(&self, socket: &Self::Socket) -> io::Result<SocketAddr> {
+        self.inner.local_address(&socket.inner)
+    }
+
+    fn read(&mut self, socket: &mut Self::Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.inner.read(&mut socket.inner, buffer);
+        match &result {
+            Ok(0) if !buffer.is_empty() => {
+                self.note(socket.number, Happening::Ended(Side::Client), b"");
+            }
+            Ok(count) => {
+                self.note(socket.number, Happening::Said(Side::Client), &buffer[..*count]);
+            }
+            Err(error) => self.note_failure(socket.number, error),
+        }
+        result
+    }
+
+    fn write_vectored(
+        &mut self,
+        socket: &mut Self::Socket,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        let result = self.inner.write_vectored(&mut socket.inner, slices);
+        match &result {
+            Ok(count) => {
+                let (time_ns, mut left) = (self.now_ns(), *count);
+                for slice in slices {
+                    let taken = &slice[..slice.len().min(left)];
+                    if taken.is_empty() {
+                        break;
+                    }
+                    self.note_at(time_ns, socket.number, Happening::Said(Side::Server), taken);
+                    left -= taken.len();
+                }
+            }
+            Err(error) => self.note_failure(socket.number, error),
+        }
+        result
+    }
+
+    fn shutdown(&mut self, socket: &mut Self::Socket) -> io::Result<()> {
+        self.inner.shutdown(&mut socket.inner)?;
+        self.note(socket.number, Happening::Ended(Side::Server), b"");
+        Ok(())
+    }
+
+    fn abort(&mut self, socket: Self::Socket) {
+        self.inner.abort(socket.inner);
+        self.note(socket.number, Happening::Broke(Side::Server), b"");
+        self.note_closed(socket.number);
+    }
+
+    fn close(&mut self, socket: Self::Socket) {
+        self.inner.close(socket.inner);
+        self.note_closed(socket.number);
+    }
+
+    fn stop_listening(&mut self) {
+        self.inner.stop_listening();
+    }
+
+    fn count(&self, counters: &mut Counters) {
+        self.inner.count(counters);
+        counters.uncaptured += self.uncaptured;
+    }
+}
+
+impl<P> Drop for Recorder<P> {
+    fn drop(&mut self) {
+        let mut last = std::mem::take(&mut self.batch);
+        last.is_last = true;
+        // A writer that is behind does not get it, and then knows that it does not know the end.
+        let _ = self.batches.try_send(last);
+    }
+}
+
+impl Batches {
+    /// Gives a batch back that is done with.
+    fn give_back(&self, mut batch: Batch) {
+        batch.clear();
+        // There are enough, or nobody wants one.
+        let _ = self.spare.try_send(batch);
+    }
+}
+
+/// A slot and its generation, which no two connections share.
+fn number(id: ClientId) -> u64 {
+    u64::from(id.generation) << 32 | u64::from(id.key)
+}

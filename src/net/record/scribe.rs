@@ -1,0 +1,134 @@
+//! The scribe: the thread that makes frames of what happened, and writes them.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use thiserror::Error;
+use tracing::warn;
+
+use super::Batches;
+use super::batch::Batch;
+use super::file::{Files, Opened, Sink};
+use crate::capture::conversation::Misuse;
+use crate::capture::{Frames, Recording, WriteError, Writer};
+
+/// How long a server that ends waits for what is not yet written.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why nothing is recorded.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The file cannot be made or written.
+    #[error("cannot write the capture: {0}")]
+    Io(#[from] io::Error),
+    /// The file format cannot say it.
+    #[error("cannot write the capture: {0}")]
+    Write(#[from] WriteError),
+    /// What happened makes no sense.
+    #[error("cannot write the capture: {0}")]
+    Misuse(#[from] Misuse),
+}
+
+/// The thread, seen from outside.
+#[derive(Debug)]
+pub(crate) struct Scribe {
+    /// It is over when the thread is.
+    end: Receiver<()>,
+}
+
+/// What the thread has.
+struct Desk {
+    recording: Recording,
+    frames: Frames,
+    files: Files,
+    writer: Writer<Sink>,
+}
+
+impl Scribe {
+    /// Begins to write to a file that is open, and goes on in those that follow.
+    pub(crate) fn start(
+        batches: Batches,
+        files: Files,
+        opened: Opened,
+        seed: u64,
+    ) -> Result<Self, RecordError> {
+        let mut desk = Desk {
+            recording: Recording::new(seed),
+            frames: Frames::default(),
+            files,
+            writer: opened.begin()?,
+        };
+        let (sender, end): (Sender<()>, _) = channel();
+        thread::Builder::new().name("capture".to_owned()).spawn(move || {
+            let result = desk.follow(&batches);
+            if let Err(error) = desk.finish(result) {
+                warn!("{error}; the capture ends here, and the chat goes on");
+            }
+            drop(sender);
+        })?;
+        Ok(Self { end })
+    }
+
+    /// Waits until everything is written, but not for ever.
+    pub(crate) fn finish(self) {
+        if self.end.recv_timeout(FINISH_WITHIN) == Err(RecvTimeoutError::Timeout) {
+            warn!(seconds = FINISH_WITHIN.as_secs(), "the capture could not be written to its end");
+        }
+    }
+}
+
+impl Desk {
+    /// Writes what comes until there is no more. Whoever reads the file while it grows finds a
+    /// whole one after each batch.
+    fn follow(&mut self, batches: &Batches) -> Result<(), RecordError> {
+        while let Ok(batch) = batches.full.recv() {
+            self.take(&batch)?;
+            if batch.is_last {
+                self.recording.finish(&mut self.frames)?;
+                self.write()?;
+            }
+            self.writer.flush()?;
+            batches.give_back(batch);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, batch: &Batch) -> Result<(), RecordError> {
+        for (note, bytes) in batch.iter() {
+            self.recording.take(note.number, note.time_ns, note.what, bytes, &mut self.frames)?;
+            self.write()?;
+            if self.files.is_full(self.writer.bytes()) {
+                self.turn_page(note.time_ns)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the frames that were made.
+    fn write(&mut self) -> Result<(), RecordError> {
+        for frame in self.frames.iter() {
+            self.writer.write(&frame, None)?;
+        }
+        self.frames.clear();
+        Ok(())
+    }
+
+    /// Ends this file and begins the next.
+    fn turn_page(&mut self, time_ns: u64) -> Result<(), RecordError> {
+        self.recording.turn_page(&mut self.frames)?;
+        self.write()?;
+        let next = self.files.open_next(time_ns)?.begin()?;
+        std::mem::replace(&mut self.writer, next).finish()?;
+        Ok(())
+    }
+
+    /// Writes what stands behind the last frame, also when something went wrong before.
+    fn finish(self, result: Result<(), RecordError>) -> Result<(), RecordError> {
+        let finished = self.writer.finish();
+        result?;
+        finished?;
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! How a recording begins: a file that is open, and then a recorder and its scribe.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::process::Signal;
+
+use super::file::{Files, Opened};
+use super::scribe::{RecordError, Scribe};
+use super::{Platform, Recorder};
+use crate::config::Settings;
+
+/// A file that is open for a recording, and nothing written to it.
+#[derive(Debug)]
+pub(crate) struct Tape {
+    files: Files,
+    opened: Opened,
+}
+
+impl Tape {
+    /// The file that the settings ask for, if they do. A named pipe waits for its reader here.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub(crate) fn open(settings: &Settings) -> Result<Option<Self>, RecordError> {
+        let Some(path) = &settings.capture else { return Ok(None) };
+        let mut files = Files::new(path, settings.capture_size);
+        let opened = files.open_next(wall_ns())?;
+        Ok(Some(Self { files, opened }))
+    }
+
+    /// Begins to record a platform.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, or there is no thread for it.
+    pub(crate) fn record<P: Platform>(
+        self,
+        platform: P,
+    ) -> Result<(Recorder<P>, Scribe), RecordError> {
+        // A file that reaches the limit of its process (RLIMIT_FSIZE) should be an error of that
+        // file, and not the end of the chat. Nobody looks at the flag.
+        signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::new(AtomicBool::new(false)))?;
+        let now_ns = u64::try_from(platform.now().as_nanos()).unwrap_or(u64::MAX);
+        let wall_ns = wall_ns();
+        let (recorder, batches) = Recorder::new(platform, wall_ns.saturating_sub(now_ns));
+        let scribe = Scribe::start(batches, self.files, self.opened, wall_ns)?;
+        Ok((recorder, scribe))
+    }
+}
+
+/// The time of the wall clock, in nanoseconds since 1970. It is asked once, when a recording
+/// begins: frames are in order although somebody may set it.
+#[expect(clippy::disallowed_methods, reason = "the loop's own clock does not know the date")]
+fn wall_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
