@@ -12,6 +12,7 @@
 mod allocations;
 mod bad_input;
 mod bodies;
+mod capture;
 mod config;
 mod descriptors;
 mod evening;

@@ -1,0 +1,169 @@
+//! `hubbub serve --capture` when something goes wrong: the chat goes on.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::support::{Launch, Server, eventually, has_tool, now, skip};
+
+/// What is said once when a capture ends before the server does.
+const ENDS: &str = "the capture ends here, and the chat goes on";
+
+fn flags(file: &Path) -> String {
+    format!("--capture {}", file.display())
+}
+
+/// Everyone is heard, and one warning says what is wrong.
+#[track_caller]
+fn assert_chat_goes_on(mut server: Server, reason: &str) {
+    let logs = server.await_log(ENDS);
+    assert!(logs.contains(reason), "{logs}");
+    let [mut alice, mut bob] = server.room(["Xena", "Yves"]);
+    bob.send("all are you there?\n");
+    alice.expect("[Yves]: are you there?");
+    eventually("two who are not captured", || (server.counter("uncaptured") >= 2).then_some(()));
+    server.signal(Signal::TERM);
+    assert!(server.await_exit().success());
+    let logs = server.await_log("stopped");
+    assert_eq!(logs.matches(ENDS).count(), 1, "{logs}");
+    assert_eq!(logs.matches("WARN").count(), 1, "{logs}");
+}
+
+#[test]
+fn a_file_that_reaches_its_limit_is_whole_to_there_and_the_chat_goes_on() {
+    if !has_tool("prlimit") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.pcapng");
+    let limit = 20_000;
+    let prlimit = ["prlimit".to_owned(), format!("--fsize={limit}")];
+    let server = Launch::new(&flags(&file)).through(prlimit).start();
+    let mut alice = server.login("Alice");
+    for n in 0..100 {
+        alice.send(&format!("all {n} and some more\n"));
+        alice.expect(&format!("[Alice]: {n} and some more"));
+    }
+    // A batch is written whole or not at all.
+    let text = "x".repeat(4000);
+    for _ in 0..5 {
+        alice.send(&format!("all {text}\n"));
+        alice.expect(&format!("[Alice]: {text}"));
+    }
+    assert_chat_goes_on(server, "chat.pcapng: File too large");
+    assert_whole(&file);
+    assert!(fs::metadata(&file).unwrap().len() <= limit);
+}
+
+/// Wants the last block of a file to end with it.
+#[track_caller]
+fn assert_whole(file: &Path) {
+    let bytes = fs::read(file).unwrap();
+    let mut rest = &bytes[..];
+    while !rest.is_empty() {
+        let length = u32::from_le_bytes(rest[4..8].try_into().unwrap()) as usize;
+        rest = rest.get(length..).expect("the last block is cut short");
+    }
+}
+
+#[test]
+fn a_file_that_somebody_removes_is_missed_and_the_chat_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.pcap");
+    let server = Server::start(&flags(&file));
+    fs::remove_file(&file).unwrap();
+    let _alice = server.login("Alice");
+    assert_chat_goes_on(server, "chat.pcap: somebody has removed it");
+}
+
+#[test]
+fn a_folder_that_vanishes_before_the_next_file_is_missed_and_the_chat_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, there) = (folder.path().join("here"), folder.path().join("there"));
+    fs::create_dir(&here).unwrap();
+    let file = here.join("chat.pcapng");
+    let server = Server::start(&format!("{} --capture-size 64KiB", flags(&file)));
+    let mut alice = server.login("Alice");
+    fs::rename(&here, &there).unwrap();
+    for n in 0..20 {
+        let text = format!("{n} {}", "x".repeat(4000));
+        alice.send(&format!("all {text}\n"));
+        alice.expect(&format!("[Alice]: {text}"));
+    }
+    assert_chat_goes_on(server, "_00002_");
+    let files: Vec<_> = fs::read_dir(&there).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    assert_whole(&files[0]);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_anybody_connects() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = folder.path().join("full.pcapng");
+    symlink("/dev/full", &full).unwrap();
+    let nowhere = folder.path().join("nowhere/chat.pcapng");
+    for (file, reason) in [(nowhere, "No such file"), (full, "No space left")] {
+        let output = Launch::new(&flags(&file)).command().output().unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{log}");
+        let want = format!("hubbub: cannot write the capture: {}: {reason}", file.display());
+        assert!(log.starts_with(&want), "{log}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_listen_leaves_the_file_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.pcapng");
+    fs::write(&file, "of another server").unwrap();
+    let server = Server::start("");
+    let address = server.address().to_string();
+    let output = Launch::new(&flags(&file)).listen(&[&address]).command().output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "of another server");
+}
+
+#[test]
+fn a_new_file_is_for_its_owner_and_an_old_one_is_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.pcapng");
+    for size in ["", " --capture-size 1MiB"] {
+        drop(Server::start(&format!("{}{size}", flags(&file))));
+    }
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    fs::write(&file, [b'x'; 10_000]).unwrap();
+    drop(Server::start(&flags(&file)));
+    assert_whole(&file);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_up_nobody() {
+    if !has_tool("mkfifo") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("chat.pcapng");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    if !made.success() {
+        return skip("there are no named pipes");
+    }
+    // Opened both ways, it waits for nobody.
+    let reader = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    let server = Server::start(&flags(&pipe));
+    let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
+    let started = now();
+    for n in 0..100 {
+        let text = format!("{n} {}", "x".repeat(4000));
+        alice.send(&format!("all {text}\n"));
+        bob.expect(&format!("[Alice]: {text}"));
+        alice.expect(&format!("[Alice]: {text}"));
+    }
+    assert!(now() - started < crate::support::DEADLINE);
+    drop(reader);
+    assert_chat_goes_on(server, "chat.pcapng: Broken pipe");
+}
