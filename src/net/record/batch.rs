@@ -44,6 +44,11 @@ impl Batch {
         self.notes.is_empty()
     }
 
+    /// How many connections were closed.
+    pub(super) fn closed(&self) -> u64 {
+        self.notes.iter().filter(|note| note.what == Happening::Closed).count() as u64
+    }
+
     /// When the first thing happened, in nanoseconds since 1970.
     pub(super) fn begin_ns(&self) -> Option<u64> {
         self.notes.first().map(|note| note.time_ns)

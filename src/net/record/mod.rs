@@ -21,6 +21,8 @@ mod tape;
 use std::collections::HashSet;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -65,6 +67,7 @@ pub struct Recorder<P> {
     /// Those of which the writer has heard, and not that they are lost.
     untold: Vec<u64>,
     uncaptured: u64,
+    unwritten: Arc<AtomicU64>,
 }
 
 /// The writer's end: full batches come, empty ones go.
@@ -73,6 +76,8 @@ pub struct Batches {
     /// What happened, in order; over when the platform is gone.
     pub full: Receiver<Batch>,
     spare: SyncSender<Batch>,
+    /// Connections that were over when the writer gave up, and not yet written to their end.
+    unwritten: Arc<AtomicU64>,
 }
 
 /// A socket and the number of its connection.
@@ -100,8 +105,10 @@ impl<P: Platform> Recorder<P> {
             lost: HashSet::new(),
             untold: Vec::new(),
             uncaptured: 0,
+            unwritten: Arc::default(),
         };
-        (recorder, Batches { full, spare: give_back })
+        let unwritten = Arc::clone(&recorder.unwritten);
+        (recorder, Batches { full, spare: give_back, unwritten })
     }
 
     /// The platform inside.
@@ -215,8 +222,7 @@ impl<P: Platform> Recorder<P> {
     /// The writer has given up: nobody who is here is recorded to the end, nor who comes.
     fn stop(&mut self, batch: &Batch) {
         self.stopped = true;
-        let closed = batch.iter().filter(|(note, _)| note.what == Happening::Closed).count();
-        self.uncaptured += self.open.saturating_sub(self.lost.len() as u64) + closed as u64;
+        self.uncaptured += self.open.saturating_sub(self.lost.len() as u64) + batch.closed();
         self.lost = HashSet::new();
         self.untold = Vec::new();
         self.batch = Batch::default();
@@ -326,7 +332,7 @@ impl<P: Platform> Platform for Recorder<P> {
 
     fn count(&self, counters: &mut Counters) {
         self.inner.count(counters);
-        counters.uncaptured += self.uncaptured;
+        counters.uncaptured += self.uncaptured + self.unwritten.load(Ordering::Relaxed);
     }
 }
 
@@ -345,6 +351,12 @@ impl Batches {
         batch.clear();
         // There are enough, or nobody wants one.
         let _ = self.spare.try_send(batch);
+    }
+
+    /// The writer can go on no more, with this batch nor with those that wait.
+    fn give_up(&self, batch: &Batch) {
+        let waiting: u64 = self.full.try_iter().map(|batch| batch.closed()).sum();
+        self.unwritten.fetch_add(batch.closed() + waiting, Ordering::Relaxed);
     }
 }
 

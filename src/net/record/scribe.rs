@@ -84,12 +84,7 @@ impl Desk {
     /// whole one after each batch.
     fn follow(&mut self, batches: &Batches) -> Result<(), RecordError> {
         while let Ok(batch) = batches.full.recv() {
-            self.take(&batch)?;
-            if batch.is_last {
-                self.recording.finish(&mut self.frames)?;
-                self.write()?;
-            }
-            self.writer.flush()?;
+            self.take(&batch).inspect_err(|_| batches.give_up(&batch))?;
             batches.give_back(batch);
         }
         Ok(())
@@ -103,7 +98,11 @@ impl Desk {
                 self.turn_page(note.time_ns)?;
             }
         }
-        Ok(())
+        if batch.is_last {
+            self.recording.finish(&mut self.frames)?;
+            self.write()?;
+        }
+        Ok(self.writer.flush()?)
     }
 
     /// Writes the frames that were made.
