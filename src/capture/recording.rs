@@ -43,8 +43,6 @@ pub enum Happening {
     Broke(Side),
     /// The server let go of it, which ends its stream if nothing did before.
     Closed,
-    /// Something of it was lost. Nothing more is told of it.
-    Lost,
 }
 
 /// A connection that the server has.
@@ -116,13 +114,15 @@ impl Recording {
                 talk.close(rng, time_ns, out)?;
                 self.talks.remove(&number);
             }
-            (Happening::Lost, _) => {
-                self.talks.remove(&number);
-            }
             (_, None) => {}
         }
         self.last_ns = out.last_ns().unwrap_or(self.last_ns).max(self.last_ns);
         Ok(())
+    }
+
+    /// Something of a connection was lost: nothing more is told of it.
+    pub fn forget(&mut self, number: u64) {
+        self.talks.remove(&number);
     }
 
     /// The file ends, and another begins: what is open is finished in this one, and opened in the
@@ -219,7 +219,7 @@ impl Talk {
 mod tests {
     use super::*;
     use crate::capture::{Packet, Payload};
-    use Happening::{Broke, Closed, Ended, Lost, Said};
+    use Happening::{Broke, Closed, Ended, Said};
     use Side::{Client, Server};
 
     const START_NS: u64 = 1_700_000_000_000_000_000;
@@ -342,7 +342,7 @@ mod tests {
         desk.opens(7);
         desk.take(7, Said(Server), "name?");
         desk.told();
-        desk.take(7, Lost, "");
+        desk.recording.forget(7);
         desk.take(7, Said(Client), "Al");
         desk.recording.finish(&mut desk.frames).unwrap();
         assert_eq!(desk.told(), [""; 0]);

@@ -18,12 +18,15 @@ pub struct Note {
     end: usize,
 }
 
-/// Notes in the order in which things happened, and the bytes that were said. It is emptied and
-/// used again, and never grows beyond [`BATCH_BYTES`].
+/// Notes in the order in which things happened, and the bytes that were said: never more than
+/// [`BATCH_BYTES`]. It is emptied and used again.
 #[derive(Debug, Default)]
 pub struct Batch {
     notes: Vec<Note>,
     bytes: Vec<u8>,
+    /// Connections of which something was lost before anything here happened; nothing more is told
+    /// of them. They are on top of [`BATCH_BYTES`], and each that the writer knows is told once.
+    pub lost: Vec<u64>,
     /// Nothing comes after it, and nothing before it was lost unsaid.
     pub is_last: bool,
 }
@@ -75,5 +78,6 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.notes.clear();
         self.bytes.clear();
+        self.lost.clear();
     }
 }

@@ -32,7 +32,7 @@ use super::platform::{Event, Platform};
 use crate::capture::{Happening, Side};
 use crate::metrics::Counters;
 use crate::outbound::ClientId;
-use batch::{BATCH_BYTES, Batch};
+use batch::Batch;
 
 pub use scribe::RecordError;
 pub(super) use tape::Tape;
@@ -126,6 +126,7 @@ impl<P: Platform> Recorder<P> {
         self.note_at(self.now_ns(), number, what, bytes);
     }
 
+    /// The same at this time.
     fn note_at(&mut self, time_ns: u64, number: u64, what: Happening, bytes: &[u8]) {
         let mut rest = bytes;
         loop {
@@ -184,18 +185,7 @@ impl<P: Platform> Recorder<P> {
             Err(TrySendError::Full(batch)) => self.lose(batch),
             Err(TrySendError::Disconnected(batch)) => self.stop(&batch),
         }
-        self.tell_lost();
-    }
-
-    /// The writer is told of the connections that lost something before anything else, as many as
-    /// half a batch holds.
-    fn tell_lost(&mut self) {
-        let time_ns = self.now_ns();
-        while self.batch.room() > Some(BATCH_BYTES / 2)
-            && let Some(number) = self.untold.pop()
-        {
-            self.batch.push(number, time_ns, Happening::Lost, b"");
-        }
+        self.batch.lost.append(&mut self.untold);
     }
 
     /// The writer is too far behind: this batch is dropped, and who was in it is lost.
@@ -203,12 +193,12 @@ impl<P: Platform> Recorder<P> {
         if !std::mem::replace(&mut self.warned, true) {
             warn!("the capture cannot keep up; who loses something is not recorded further");
         }
+        self.untold.append(&mut batch.lost);
         for (note, _) in batch.iter() {
-            let is_new = note.what != Happening::Lost && self.lost.insert(note.number);
+            let is_new = self.lost.insert(note.number);
             self.uncaptured += u64::from(is_new);
             // The writer has not heard of those who came in this batch.
-            let is_known = is_new && !matches!(note.what, Happening::Opened { .. });
-            if is_known || note.what == Happening::Lost {
+            if is_new && !matches!(note.what, Happening::Opened { .. }) {
                 self.untold.push(note.number);
             }
             if note.what == Happening::Closed {

@@ -91,6 +91,7 @@ impl Desk {
     }
 
     fn take(&mut self, batch: &Batch) -> Result<(), RecordError> {
+        batch.lost.iter().for_each(|&number| self.recording.forget(number));
         for (note, bytes) in batch.iter() {
             self.recording.take(note.number, note.time_ns, note.what, bytes, &mut self.frames)?;
             self.write()?;
