@@ -30,7 +30,7 @@ pub struct Tape {
 pub struct Talk {
     sides: [Reassembler; 2],
     pub said: [Vec<u8>; 2],
-    pub has_fin: bool,
+    pub fins: [bool; 2],
     pub has_reset: bool,
 }
 
@@ -98,7 +98,7 @@ impl Tape {
                 assert!(is_first, "no handshake");
                 Talk::new()
             });
-            talk.has_fin |= segment.flags.has(Flags::FIN);
+            talk.fins[side] |= segment.flags.has(Flags::FIN);
             talk.has_reset |= segment.flags.has(Flags::RST);
             talk.sides[side].push(&segment, &mut talk.said[side]);
         }
@@ -123,8 +123,13 @@ impl Tape {
             let (heard, given) = (said(1).collect::<Vec<u8>>(), peer.given());
             let is_whole = heard == given || (peer.got_reset && heard.starts_with(&given));
             assert!(is_whole, "{number} heard {} not {}", heard.len(), given.len());
+            if let (0, [talk]) = (self.page, &talks[..]) {
+                assert_eq!(talk.fins[0], peer.saw_end, "{number}");
+                assert!(!peer.got_end || talk.fins[1], "{number}");
+                assert!(!talk.has_reset || peer.reset || peer.got_reset, "{number}");
+            }
             for talk in talks {
-                assert!(talk.has_fin || talk.has_reset, "no end");
+                assert!(talk.has_end(), "no end");
                 assert!(talk.has_reset || !talk.said.concat().is_empty(), "nothing said");
                 assert_eq!(talk.sides.each_ref().map(Reassembler::gap), [0, 0]);
             }
@@ -133,11 +138,15 @@ impl Tape {
 }
 
 impl Talk {
+    pub fn has_end(&self) -> bool {
+        self.has_reset || self.fins.contains(&true)
+    }
+
     fn new() -> Self {
         Self {
             sides: [0, 1].map(|_| Reassembler::new(Limits::default())),
             said: [const { Vec::new() }; 2],
-            has_fin: false,
+            fins: [false; 2],
             has_reset: false,
         }
     }

@@ -63,6 +63,8 @@ pub struct Peer {
     pub reads: bool,
     /// The peer has ended its stream.
     pub ended: bool,
+    /// The server has read to that end.
+    pub saw_end: bool,
     /// The peer has reset the connection.
     pub reset: bool,
     address: Option<Ipv4Addr>,
@@ -378,7 +380,10 @@ impl Platform for World {
                     self.meet("ECONNRESET on read");
                     Err(ErrorKind::ConnectionReset.into())
                 }
-                (_, true) => Ok(0),
+                (_, true) => {
+                    self.peers[socket.0].saw_end = true;
+                    Ok(0)
+                }
                 _ => Err(ErrorKind::WouldBlock.into()),
             };
         }

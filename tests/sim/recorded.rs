@@ -57,6 +57,9 @@ fn who_loses_something_is_recorded_to_there_and_who_comes_later_is_recorded_whol
         pass(&mut server, BATCH);
     }
     assert_eq!(server.counters().uncaptured, 1, "Alice");
+    let bob = world(&mut server).connect();
+    pass(&mut server, BATCH);
+    assert_eq!(server.counters().uncaptured, 2, "and Bob, with the news of Alice");
     tape.roll();
     pass(&mut server, BATCH);
     let carol = login(&mut server, "Carol");
@@ -65,19 +68,19 @@ fn who_loses_something_is_recorded_to_there_and_who_comes_later_is_recorded_whol
     world(&mut server).send(carol, b"@Quiet hi\nquit\n");
     world(&mut server).end(carol);
     settle(&mut server);
-    assert_eq!(server.counters().uncaptured, 1);
-    assert_eq!(server.connections(), 1, "the chat goes on");
+    assert_eq!(server.counters().uncaptured, 2);
+    assert_eq!(server.connections(), 2, "the chat goes on");
     let peers = std::mem::take(&mut world(&mut server).peers);
     drop(server);
     tape.roll();
 
     let talk = tape.talk(alice).unwrap();
-    assert!(!talk.has_fin && !talk.has_reset);
+    assert!(!talk.has_end() && tape.talk(bob).is_none());
     assert!(talk.said[0].len() > 200 && peers[alice].taken().starts_with(&talk.said[0]));
     assert!(peers[alice].given().starts_with(&talk.said[1]));
     for whole in [quiet, carol] {
         let talk = tape.talk(whole).unwrap();
-        assert!(talk.has_fin);
+        assert!(talk.has_end());
         assert_eq!(talk.said, [peers[whole].taken().to_vec(), peers[whole].given()]);
     }
 }
@@ -98,7 +101,7 @@ fn connections_that_come_and_go_unseen_are_counted_and_not_kept() {
     pass(&mut server, BATCH);
     assert_eq!(server.counters().uncaptured, lost);
     tape.roll();
-    assert!(tape.talk(late).unwrap().has_fin);
+    assert!(tape.talk(late).unwrap().has_end());
 }
 
 #[test]

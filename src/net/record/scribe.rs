@@ -17,6 +17,9 @@ use crate::capture::{Frames, Recording, WriteError, Writer};
 /// How long a server that ends waits for what is not yet written.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
+/// How much is written at once, in bytes, and the next frame: what a full disk takes whole or not.
+const CHUNK_BYTES: u64 = 32 * 1024;
+
 /// Why nothing is recorded.
 #[derive(Debug, Error)]
 pub enum RecordError {
@@ -44,6 +47,8 @@ struct Desk {
     frames: Frames,
     files: Files,
     writer: Writer<Sink>,
+    /// How many bytes of the writer's were flushed.
+    flushed: u64,
 }
 
 impl Scribe {
@@ -59,6 +64,7 @@ impl Scribe {
             frames: Frames::default(),
             files,
             writer: opened.begin()?,
+            flushed: 0,
         };
         let (sender, end): (Sender<()>, _) = channel();
         thread::Builder::new().name("capture".to_owned()).spawn(move || {
@@ -103,6 +109,7 @@ impl Desk {
             self.recording.finish(&mut self.frames)?;
             self.write()?;
         }
+        self.flushed = self.writer.bytes();
         Ok(self.writer.flush()?)
     }
 
@@ -110,6 +117,10 @@ impl Desk {
     fn write(&mut self) -> Result<(), RecordError> {
         for frame in self.frames.iter() {
             self.writer.write(&frame, None)?;
+            if self.writer.bytes() - self.flushed > CHUNK_BYTES {
+                self.writer.flush()?;
+                self.flushed = self.writer.bytes();
+            }
         }
         self.frames.clear();
         Ok(())
@@ -121,6 +132,7 @@ impl Desk {
         self.write()?;
         let next = self.files.open_next(time_ns)?.begin()?;
         std::mem::replace(&mut self.writer, next).finish()?;
+        self.flushed = 0;
         Ok(())
     }
 
