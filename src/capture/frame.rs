@@ -230,7 +230,8 @@ impl<'a> Packet<'a> {
     }
 }
 
-fn segment<'a>(header: &TcpHeader, payload: &'a [u8]) -> Segment<'a> {
+/// A segment as its header tells it.
+pub(super) fn segment<'a>(header: &TcpHeader, payload: &'a [u8]) -> Segment<'a> {
     let marks = [
         (header.fin, Flags::FIN),
         (header.syn, Flags::SYN),

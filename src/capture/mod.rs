@@ -3,6 +3,7 @@
 //! * [`path`]: between whom: two endpoints, one of which opened.
 //! * [`segment`]: a TCP segment, and the arithmetic of sequence numbers.
 //! * [`frame`]: Ethernet II, 802.1Q, IPv4 or IPv6, TCP or UDP: written and read back.
+//! * [`layers`]: what is in a frame of anybody's capture, layer by layer.
 //! * [`conversation`]: a TCP connection from handshake to close, step by step.
 //! * [`exchange`]: the same for datagrams.
 //! * [`frames`]: what the two of them yield.
@@ -23,6 +24,7 @@ pub mod conversation;
 pub mod exchange;
 pub mod frame;
 pub mod frames;
+pub mod layers;
 pub mod path;
 pub mod pcap;
 pub mod pcapng;
@@ -36,6 +38,7 @@ pub use conversation::{Conversation, Numbers};
 pub use exchange::Exchange;
 pub use frame::{Packet, Payload};
 pub use frames::{Frame, Frames};
+pub use layers::{Layers, Link};
 pub use path::{Endpoint, MacAddress, Path, PathError, Side, Vlan};
 pub use pcapng::About;
 pub use reassembly::Reassembler;
