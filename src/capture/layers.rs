@@ -449,9 +449,11 @@ mod tests {
         let layers = Layers::parse(Link::Ethernet, &fragment, count(frame.len()));
         assert_eq!(names(&layers), "eth:ip:fragment");
         assert!(layers.addresses.is_some() && layers.transport.is_none());
-        for (kind, want) in
-            [([0x88, 0xcc], "eth:lldp"), ([0x99, 0x99], "eth:ethertype-0x9999"), ([0, 3], "eth:llc")]
-        {
+        for (kind, want) in [
+            ([0x88, 0xcc], "eth:lldp"),
+            ([0x99, 0x99], "eth:ethertype-0x9999"),
+            ([0, 3], "eth:llc"),
+        ] {
             frame[12..14].copy_from_slice(&kind);
             let layers = Layers::parse(Link::Ethernet, &frame, count(frame.len()));
             assert_eq!(names(&layers), want);

@@ -1,5 +1,6 @@
 //! Hubbub's tools as a library, so that tests and fuzzers can call what `main` calls.
 
+pub mod analyze;
 pub mod curves;
 pub mod dissector;
 pub mod encap;

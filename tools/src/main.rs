@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hubbub::config::Flags;
 use hubbub::net;
-use tools::{curves, dissector, encap};
+use tools::{analyze, curves, dissector, encap};
 
 /// The command line is wrong; clap's own errors exit with the same.
 const USAGE: u8 = 2;
@@ -27,6 +27,7 @@ enum Action {
     Load(Box<load::Command>),
     Curves(curves::Options),
     Encap(encap::Options),
+    Analyze(analyze::Options),
     /// Print the dissector that teaches Wireshark Hubbub's protocol
     Dissector,
     /// The server, as `load` starts it: the same code and profile as the tool, never a stale one
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Action::Curves(options) => curves::run(&options, &mut io::stderr()),
         Action::Dissector => dissector::run(&mut io::stdout(), &mut io::stderr()),
         Action::Encap(options) => encap::run(&options, &mut io::stderr()),
+        Action::Analyze(options) => analyze::run(&options, &mut io::stdout(), &mut io::stderr()),
         Action::Serve(flags) => serve(&flags),
         Action::Relay(relay) => {
             load::follow_parent();

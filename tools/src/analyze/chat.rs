@@ -1,0 +1,319 @@
+//! The chats inside: who logged in, what was said how often, and how it ended.
+//!
+//! A conversation is a chat when one of its ports is the chat's, or when one side begins with what
+//! only this server says. Both directions are put together and read as the server and the client
+//! themselves read them.
+
+use std::net::SocketAddr;
+
+use hubbub::capture::reassembly::{Limits, Reassembler};
+use hubbub::capture::{Flags, Segment};
+use hubbub::wire::{
+    Command, DEFAULT_MAX_LINE, Frame, Framer, Notice, Reply, max_server_line, text,
+};
+
+use super::conversations::Message;
+
+/// Chats that are followed.
+pub const MAX_CHATS: usize = 1_000;
+
+/// What one direction may keep of what came ahead of its turn. When half of it is taken, what is
+/// missing is given up.
+const LIMITS: Limits = Limits { bytes: 32 << 10, pieces: 64 };
+
+/// The longest line of either side that is read, in bytes: `list` answers aside, what the server's
+/// default makes of a client's longest.
+const MAX_LINE: usize = max_server_line(DEFAULT_MAX_LINE);
+
+/// How the first line of every server begins.
+const GREETING: &[u8] = b"[SERVER] ";
+
+/// How a chat ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It did not, as far as was captured.
+    #[default]
+    Open,
+    /// The client said `quit`.
+    Quit,
+    /// The client ended its stream.
+    ClientClosed,
+    /// The server ended its stream.
+    ServerClosed,
+    /// The client reset the connection.
+    ClientReset,
+    /// The server reset the connection.
+    ServerReset,
+}
+
+impl Ending {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "still open",
+            Self::Quit => "quit",
+            Self::ClientClosed => "client closed",
+            Self::ServerClosed => "server closed",
+            Self::ClientReset => "client reset",
+            Self::ServerReset => "server reset",
+        }
+    }
+}
+
+/// Lines by what they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// To everyone.
+    pub broadcasts: u64,
+    /// To one.
+    pub private: u64,
+    /// Notices of the server; or `list`, `help` and `quit`.
+    pub other: u64,
+    /// Notices that refuse something; or lines that are no command.
+    pub refused: u64,
+}
+
+/// One chat.
+#[derive(Debug, Default)]
+pub struct Chat {
+    server: usize,
+    streams: [Stream; 2],
+    /// The name in the welcome; until that comes, the last one that was tried.
+    name: Option<String>,
+    /// Whether the next line of the client is a name.
+    is_asked: bool,
+    is_welcome: bool,
+    /// When the welcome came.
+    login_ns: Option<u64>,
+    said: Lines,
+    heard: Lines,
+    has_quit: bool,
+    ending: Ending,
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Stream {
+    reassembler: Reassembler,
+    framer: Framer,
+    /// What is not yet a line.
+    rest: Vec<u8>,
+    /// Of a packet that was cut, the end is missing: no gap is worth waiting for.
+    has_holes: bool,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        let reassembler = Reassembler::new(LIMITS);
+        Self { reassembler, framer: Framer::default(), rest: Vec::new(), has_holes: false }
+    }
+}
+
+/// Finds chats, as many as there is room for.
+#[derive(Debug)]
+pub struct Chats {
+    port: u16,
+    count: usize,
+    untold: u64,
+}
+
+impl Chats {
+    /// None yet.
+    pub fn new(port: u16) -> Self {
+        Self { port, count: 0, untold: 0 }
+    }
+
+    /// The chat's port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Chats that had no room.
+    pub fn untold(&self) -> u64 {
+        self.untold
+    }
+
+    /// Gives a segment to the chat of its conversation, if it is one.
+    pub fn follow(
+        &mut self,
+        chat: &mut Option<Box<Chat>>,
+        ends: &[SocketAddr; 2],
+        from: usize,
+        is_from_server: bool,
+        message: &Message<'_>,
+        segment: &Segment<'_>,
+    ) {
+        if chat.is_none() {
+            let by_port = ends.iter().position(|end| end.port() == self.port);
+            let is_greeting = is_from_server && segment.payload.starts_with(GREETING);
+            let Some(server) = by_port.or(is_greeting.then_some(from)) else { return };
+            // What is left out is counted once for each: by its SYN, or by its greeting.
+            if self.count >= MAX_CHATS {
+                let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
+                self.untold += u64::from(opens || is_greeting && by_port.is_none());
+                return;
+            }
+            self.count += 1;
+            let is_asked = is_greeting || segment.flags.has(Flags::SYN);
+            *chat = Some(Box::new(Chat { server, is_asked, ..Chat::default() }));
+        }
+        if let Some(chat) = chat {
+            chat.handle(from, message, segment);
+        }
+    }
+}
+
+impl Chat {
+    /// The name of who logged in, or of who tried to.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// When the server welcomed them.
+    pub fn login_ns(&self) -> Option<u64> {
+        self.login_ns
+    }
+
+    /// What the client said.
+    pub fn said(&self) -> Lines {
+        self.said
+    }
+
+    /// What the server told the client.
+    pub fn heard(&self) -> Lines {
+        self.heard
+    }
+
+    /// How it ended.
+    pub fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// Bytes that were not captured.
+    pub fn missing_bytes(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.reassembler.oddities().missing).sum()
+    }
+
+    fn handle(&mut self, from: usize, message: &Message<'_>, segment: &Segment<'_>) {
+        let is_server = from == self.server;
+        let Some(stream) = self.streams.get_mut(from) else { return };
+        stream.push(segment, message.payload_bytes);
+        self.read(from, message.time_ns, false);
+        if segment.flags.has(Flags::RST) {
+            let reset = if is_server { Ending::ServerReset } else { Ending::ClientReset };
+            self.end(reset);
+        } else if self.streams.get(from).is_some_and(|stream| stream.reassembler.is_finished()) {
+            self.read(from, message.time_ns, true);
+            self.end(match (is_server, self.has_quit) {
+                (_, true) => Ending::Quit,
+                (true, false) => Ending::ServerClosed,
+                (false, false) => Ending::ClientClosed,
+            });
+        }
+    }
+
+    /// What ended it first is how it ended.
+    fn end(&mut self, ending: Ending) {
+        if self.ending == Ending::Open {
+            self.ending = ending;
+        }
+    }
+
+    /// Reads the lines that are whole, and at the end of a stream the last one.
+    fn read(&mut self, from: usize, time_ns: u64, is_end: bool) {
+        let is_server = from == self.server;
+        let Some(stream) = self.streams.get_mut(from) else { return };
+        let rest = std::mem::take(&mut stream.rest);
+        let mut framer = stream.framer;
+        let mut input = &rest[..];
+        loop {
+            let frame = match framer.next(&mut input, MAX_LINE) {
+                None if is_end => framer.finish(&mut input),
+                frame => frame,
+            };
+            match frame {
+                Some(Frame::Line(line)) if is_server => self.hear(line, time_ns),
+                Some(Frame::Line(line)) => self.say(line),
+                Some(Frame::TooLong | Frame::Tls) if is_server => self.heard.other += 1,
+                Some(Frame::TooLong | Frame::Tls) => self.said.refused += 1,
+                None => break,
+            }
+        }
+        let used = rest.len() - input.len();
+        if let Some(stream) = self.streams.get_mut(from) {
+            stream.framer = framer;
+            stream.rest = rest;
+            stream.rest.drain(..used);
+        }
+    }
+
+    fn hear(&mut self, line: &[u8], time_ns: u64) {
+        match Reply::parse(&String::from_utf8_lossy(line)) {
+            Some(Reply::Broadcast { .. }) => self.heard.broadcasts += 1,
+            Some(Reply::Private { .. }) => self.heard.private += 1,
+            Some(Reply::Notice(notice)) => {
+                self.heard.other += 1;
+                self.heard.refused += u64::from(notice.is_refusal());
+                match notice {
+                    Notice::Welcome(name) if !self.is_welcome => {
+                        self.is_welcome = true;
+                        self.is_asked = false;
+                        self.login_ns = Some(time_ns);
+                        self.name = Some(text::quote(name).into_owned());
+                    }
+                    Notice::NameRefused(_) | Notice::NameTaken(_) => {
+                        self.is_asked = !self.is_welcome;
+                    }
+                    _ => {}
+                }
+            }
+            None => self.heard.other += 1,
+        }
+    }
+
+    fn say(&mut self, line: &[u8]) {
+        if self.is_asked {
+            if !line.is_empty() {
+                let name = String::from_utf8_lossy(line);
+                self.name = Some(text::quote(&name).into_owned());
+                self.is_asked = false;
+            }
+            return;
+        }
+        match Command::parse(line) {
+            Ok(Command::All { .. }) => self.said.broadcasts += 1,
+            Ok(Command::Private { .. }) => self.said.private += 1,
+            Ok(Command::Empty) => {}
+            Ok(Command::Quit) => {
+                self.has_quit = true;
+                self.said.other += 1;
+            }
+            Ok(Command::List { .. } | Command::Help) => self.said.other += 1,
+            Err(_) => self.said.refused += 1,
+        }
+    }
+
+    /// Everything was read: what still waits for what is missing is read without it.
+    pub(super) fn finish(&mut self, last_ns: u64) {
+        for from in 0..2 {
+            if let Some(stream) = self.streams.get_mut(from) {
+                while stream.reassembler.gap() > 0 {
+                    stream.reassembler.skip_gap(&mut stream.rest);
+                }
+            }
+            self.read(from, last_ns, false);
+        }
+    }
+}
+
+impl Stream {
+    fn push(&mut self, segment: &Segment<'_>, payload_bytes: u32) {
+        self.reassembler.push(segment, &mut self.rest);
+        let is_late = self.reassembler.waiting_bytes() > LIMITS.bytes / 2;
+        let is_lost = is_late || self.has_holes || self.reassembler.oddities().dropped > 0;
+        if is_lost && self.reassembler.gap() > 0 {
+            self.reassembler.skip_gap(&mut self.rest);
+        }
+        self.has_holes |= (segment.payload.len() as u64) < u64::from(payload_bytes);
+    }
+}

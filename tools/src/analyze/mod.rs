@@ -1,0 +1,159 @@
+//! `tools analyze`: what is in a capture, its own or anybody's.
+//!
+//! One pass, in which every packet is looked at once and forgotten: [`source`] reads the file,
+//! [`analysis`] takes its packets apart and hands the parts to those who count:
+//!
+//! * [`protocols`]: the tree of protocols, and what their headers cost.
+//! * [`endpoints`]: by address.
+//! * [`conversations`]: by pair of ends; [`tcp`]: how well they went; [`chat`]: the chats among
+//!   them; [`ladder`]: their first packets, to be drawn.
+//! * [`traffic`]: over time.
+//!
+//! A [`report`] is what is told of all that: as [`text`], as JSON, or as a [`page`].
+//!
+//! Memory: every table has a limit with a name. What is beyond it is counted and told.
+
+pub mod analysis;
+pub mod chat;
+pub mod conversations;
+pub mod endpoints;
+mod input;
+pub mod ladder;
+pub mod protocols;
+pub mod report;
+pub mod source;
+pub mod tcp;
+pub mod text;
+pub mod traffic;
+pub mod units;
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use analysis::{Analysis, Ending, Settings, analyze};
+use report::Report;
+use source::Stop;
+
+/// The input is no capture, or is damaged. clap's own errors exit with the same.
+pub const BAD_INPUT: u8 = 2;
+
+/// What stands for standard input.
+const STANDARD: &str = "-";
+
+/// Say what is in a capture: pcap or pcapng, of anybody.
+///
+/// Exits with 0, also when the file was cut off in the middle of a packet: that is told. Exits with
+/// 2 when it is no capture, or damaged; what stands before the damage is told.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// The capture; `-` is standard input
+    pub input: PathBuf,
+
+    /// Print JSON, with everything that the tables leave out
+    #[arg(long, conflicts_with = "rows")]
+    pub json: bool,
+
+    /// The most rows of a table
+    #[arg(long, value_name = "N", default_value = "20",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub rows: u32,
+
+    /// The port on which chats are; what begins as this server does is a chat on any port
+    #[arg(long, value_name = "PORT", default_value_t = 12345)]
+    pub chat_port: u16,
+}
+
+/// Does it, prints what was found on `out`, and what is wrong on `log`. The exit code is 0, or
+/// [`BAD_INPUT`].
+///
+/// # Errors
+///
+/// When a file cannot be read or written.
+pub fn run(options: &Options, out: &mut dyn Write, log: &mut dyn Write) -> anyhow::Result<u8> {
+    let name = if options.input == Path::new(STANDARD) {
+        "standard input".to_owned()
+    } else {
+        hubbub::wire::text::clean(&options.input.display().to_string()).into_owned()
+    };
+    let settings = Settings { chat_port: options.chat_port, shown: None };
+    let (input, length) = open(&options.input).with_context(|| name.clone())?;
+    let bar = bar(length);
+    let found = analyze(input, settings, &mut |position| bar.set_position(position));
+    bar.finish_and_clear();
+    let mut analysis = match found {
+        Ok(analysis) => analysis,
+        Err(Stop::Io(error)) => {
+            return Err(error).with_context(|| format!("cannot read {name}"));
+        }
+        Err(Stop::Over) => {
+            writeln!(log, "{name}: not a capture: it is empty")?;
+            return Ok(BAD_INPUT);
+        }
+        Err(Stop::Cut) => {
+            writeln!(log, "{name}: not a capture: it ends before its header does")?;
+            return Ok(BAD_INPUT);
+        }
+        Err(Stop::Damaged(why)) => {
+            writeln!(log, "{name}: {why}")?;
+            return Ok(BAD_INPUT);
+        }
+    };
+    let report = Report::new(&name, &mut analysis);
+    match print(options, &report, out) {
+        // Whoever reads has read enough: `tools analyze FILE | head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        printed => printed?,
+    }
+    warn(&name, &analysis, log)?;
+    Ok(if analysis.ending == Ending::Damaged { BAD_INPUT } else { 0 })
+}
+
+fn print(options: &Options, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let told = if options.json {
+        report.json()? + "\n"
+    } else {
+        text::text(report, options.rows as usize)
+    };
+    out.write_all(told.as_bytes())?;
+    out.flush()
+}
+
+/// Says on `log` what is wrong, as a compiler would: the file, the packet, the trouble.
+fn warn(name: &str, analysis: &Analysis, log: &mut dyn Write) -> io::Result<()> {
+    for warning in &analysis.warnings {
+        writeln!(log, "{name}: packet {}: {}", units::grouped(warning.packet), warning.text)?;
+    }
+    if analysis.more_warnings > 0 {
+        writeln!(log, "{name}: and {}", units::count(analysis.more_warnings, "more warning"))?;
+    }
+    Ok(())
+}
+
+/// The input, and its length where that is known.
+fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
+    if path == Path::new(STANDARD) {
+        return Ok((Box::new(io::stdin()), None));
+    }
+    let file = File::open(path)?;
+    let data = file.metadata()?;
+    if data.is_dir() {
+        return Err(anyhow!("it is a folder"));
+    }
+    let length = data.is_file().then_some(data.len());
+    Ok((Box::new(file), length))
+}
+
+/// A bar on a terminal; elsewhere it shows nothing.
+fn bar(length: Option<u64>) -> ProgressBar {
+    let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    let template = "{msg} {wide_bar} {percent}% {binary_bytes_per_sec} {eta}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.with_message("reading")
+}

@@ -1,0 +1,100 @@
+//! Numbers as people read them.
+
+use jiff::Timestamp;
+
+/// With commas: 1,203.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// In the largest unit that leaves a digit before the point: 12.3 ms.
+pub fn duration(time_ns: u64) -> String {
+    const UNITS: [(u64, &str); 6] = [
+        (86_400_000_000_000, "d"),
+        (3_600_000_000_000, "h"),
+        (60_000_000_000, "min"),
+        (1_000_000_000, "s"),
+        (1_000_000, "ms"),
+        (1_000, "µs"),
+    ];
+    match UNITS.iter().find(|(unit, _)| time_ns >= *unit) {
+        Some((unit, name)) => format!("{} {name}", three_digits(time_ns, *unit)),
+        None => format!("{time_ns} ns"),
+    }
+}
+
+/// A size in the largest unit that leaves a digit before the point: 1.21 MB.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] =
+        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{} {name}", three_digits(bytes, *unit)),
+        None => format!("{bytes} B"),
+    }
+}
+
+/// Three digits of a quotient of at least one, cut and not rounded.
+fn three_digits(number: u64, unit: u64) -> String {
+    let whole = number / unit;
+    let thousandths = u128::from(number % unit) * 1_000 / u128::from(unit);
+    match whole {
+        0..10 => format!("{whole}.{:02}", thousandths / 10),
+        10..100 => format!("{whole}.{}", thousandths / 100),
+        _ => grouped(whole),
+    }
+}
+
+/// Hundredths of a percentage, cut: 12.34 %.
+pub fn percentage(part: u64, whole: u64) -> String {
+    let whole = u128::from(whole.max(1));
+    let hundredths = u128::from(part) * 10_000 / whole;
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
+}
+
+/// A date and time, in UTC.
+pub fn date(time_ns: u64) -> String {
+    match Timestamp::from_nanosecond(i128::from(time_ns)) {
+        Ok(time) => format!("{time:.6}").replace('T', " ").replace('Z', " UTC"),
+        Err(_) => format!("{time_ns} ns after 1970"),
+    }
+}
+
+/// How many of something: 1 packet, 2 packets.
+pub fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_true() {
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        for (time_ns, text) in [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1.00 µs"),
+            (12_345_678, "12.3 ms"),
+            (90_000_000_000, "1.50 min"),
+            (u64::MAX, "213,503 d"),
+        ] {
+            assert_eq!(duration(time_ns), text);
+        }
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(1_215_000), "1.21 MB");
+        assert_eq!(percentage(1, 3), "33.33 %");
+        assert_eq!(percentage(0, 0), "0.00 %");
+        assert_eq!(date(1_714_564_800_500_000_000), "2024-05-01 12:00:00.500000 UTC");
+        assert_eq!(count(1, "packet"), "1 packet");
+    }
+}
