@@ -4,3 +4,4 @@ pub mod analyze;
 pub mod curves;
 pub mod dissector;
 pub mod encap;
+pub mod page;

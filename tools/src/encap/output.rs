@@ -72,7 +72,7 @@ impl Output {
 fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     tempfile::Builder::new()
-        .prefix(".encap-")
+        .prefix(".tools-")
         .permissions(Permissions::from_mode(PERMISSIONS))
         .tempfile_in(folder.unwrap_or(Path::new(".")))
 }
