@@ -1,5 +1,6 @@
 //! The bodies of the fuzz targets, and their corpora replayed on every run of the tests.
 
+pub mod capture_file;
 pub mod chat;
 pub mod command;
 pub mod csv;
@@ -26,6 +27,11 @@ fn replay(target: &str, body: fn(&[u8])) {
         inputs += 1;
     }
     assert!(inputs > 0, "the corpus of {target} is empty");
+}
+
+#[test]
+fn the_corpus_of_capture_file_is_fine() {
+    replay("capture_file", capture_file::run);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What the pages share that tools write: one file of HTML each, with everything in it.
 //!
 //! A page is a template of its own that extends `templates/page.html`: blocks `title`, `style`,
-//! `header`, `content` and `footer`. It needs no network and has no script, and says so to the
-//! browser by a content security policy. What comes from outside is escaped by askama; text that
-//! may run from right to left stands in a `<bdi>`.
+//! `header`, `content` and `footer`. It needs no network and has no script but one that it names by
+//! its hash (block `policy`), and says so to the browser by a content security policy. What comes
+//! from outside is escaped by askama; text that may run from right to left stands in a `<bdi>`.
 
 use std::io;
 use std::path::Path;

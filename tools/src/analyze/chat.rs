@@ -73,6 +73,13 @@ pub struct Lines {
     pub refused: u64,
 }
 
+impl Lines {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.broadcasts + self.private + self.other + self.refused
+    }
+}
+
 /// One chat.
 #[derive(Debug, Default)]
 pub struct Chat {

@@ -3,19 +3,24 @@
 use hubbub::capture::Flags;
 use hubbub::capture::layers::Transport;
 
+use hubbub::wire::text;
+
 use super::conversations::{Conversation, Message};
 
 /// Packets that are drawn of one conversation.
-pub const MAX_ARROWS: usize = 60;
+pub const MAX_ARROWS: usize = 40;
 
 /// Packets that are kept of the conversation that was asked for.
 const MAX_SHOWN: usize = 500;
+
+/// Characters of what a packet says that are kept.
+const MAX_SAID: usize = 72;
 
 /// Packets that are kept of all conversations.
 const MAX_KEPT: usize = 60_000;
 
 /// A packet of a conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrow {
     /// When it came.
     pub time_ns: u64,
@@ -27,6 +32,8 @@ pub struct Arrow {
     pub numbers: [u32; 2],
     /// The bytes that it carried.
     pub payload_bytes: u32,
+    /// What it says, if that is text: the beginning.
+    pub said: Box<str>,
 }
 
 /// How many packets may still be kept.
@@ -59,6 +66,10 @@ impl Ladders {
             return;
         }
         self.room -= 1;
+        let payload = match &message.transport {
+            Transport::Tcp(_, segment) => segment.payload,
+            Transport::Udp(_, payload) => payload,
+        };
         let (flags, numbers) = match (&message.transport, &conversation.tcp) {
             (Transport::Tcp(_, segment), Some(tcp)) => {
                 (Some(segment.flags), tcp.relative(from, segment))
@@ -71,6 +82,29 @@ impl Ladders {
             flags,
             numbers,
             payload_bytes: message.payload_bytes,
+            said: said(payload).into(),
         });
     }
+}
+
+/// The beginning of a text; nothing of what is no text.
+fn said(payload: &[u8]) -> String {
+    // A character has at most four bytes, and the last one may be cut.
+    let start = payload.get(..4 * MAX_SAID).unwrap_or(payload);
+    let start = match std::str::from_utf8(start) {
+        Ok(start) => start,
+        Err(error) if error.valid_up_to() + 4 > start.len() => {
+            start.get(..error.valid_up_to()).and_then(|s| std::str::from_utf8(s).ok()).unwrap_or("")
+        }
+        Err(_) => return String::new(),
+    };
+    let lines = start.trim_end_matches(['\r', '\n']).replace("\r\n", " ⏎ ").replace('\n', " ⏎ ");
+    if lines.contains(text::is_unsafe) {
+        return String::new();
+    }
+    let mut said: String = lines.chars().take(MAX_SAID).collect();
+    if said.len() < lines.len() {
+        said.push('…');
+    }
+    said
 }

@@ -14,14 +14,19 @@
 //! Memory: every table has a limit with a name. What is beyond it is counted and told.
 
 pub mod analysis;
+mod charts;
 pub mod chat;
 pub mod conversations;
 pub mod endpoints;
 mod input;
 pub mod ladder;
+pub mod left_out;
+pub mod page;
 pub mod protocols;
 pub mod report;
 pub mod source;
+mod steps;
+mod tables;
 pub mod tcp;
 pub mod text;
 pub mod traffic;
@@ -36,6 +41,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use analysis::{Analysis, Ending, Settings, analyze};
+use conversations::Conversation;
+use page::Page;
 use report::Report;
 use source::Stop;
 
@@ -57,6 +64,15 @@ pub struct Options {
     /// Print JSON, with everything that the tables leave out
     #[arg(long, conflicts_with = "rows")]
     pub json: bool,
+
+    /// Also write a page with charts: one file with everything in it; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+
+    /// The conversation that the page draws step by step, by its number
+    #[arg(long, value_name = "N", requires = "html",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub conversation: Option<u64>,
 
     /// The most rows of a table
     #[arg(long, value_name = "N", default_value = "20",
@@ -80,7 +96,8 @@ pub fn run(options: &Options, out: &mut dyn Write, log: &mut dyn Write) -> anyho
     } else {
         hubbub::wire::text::clean(&options.input.display().to_string()).into_owned()
     };
-    let settings = Settings { chat_port: options.chat_port, shown: None };
+    let shown = options.conversation.and_then(|number| usize::try_from(number - 1).ok());
+    let settings = Settings { chat_port: options.chat_port, shown };
     let (input, length) = open(&options.input).with_context(|| name.clone())?;
     let bar = bar(length);
     let found = analyze(input, settings, &mut |position| bar.set_position(position));
@@ -104,16 +121,38 @@ pub fn run(options: &Options, out: &mut dyn Write, log: &mut dyn Write) -> anyho
         }
     };
     let report = Report::new(&name, &mut analysis);
-    match print(options, &report, out) {
+    if let Some(number) = options.conversation
+        && report.conversations.len() < usize::try_from(number).unwrap_or(usize::MAX)
+    {
+        let found = units::count(report.conversations.len() as u64, "conversation");
+        writeln!(log, "{name}: there is no conversation {number}; it has {found}")?;
+        return Ok(BAD_INPUT);
+    }
+    match tell(options, &report, &analysis, out) {
         // Whoever reads has read enough: `tools analyze FILE | head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        printed => printed?,
+        told => told?,
     }
-    warn(&name, &analysis, log)?;
+    if options.json || options.html.is_some() {
+        warn(&name, &analysis, log)?;
+    }
     Ok(if analysis.ending == Ending::Damaged { BAD_INPUT } else { 0 })
 }
 
-fn print(options: &Options, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the page if there shall be one; prints the rest, unless the page went there.
+fn tell(
+    options: &Options,
+    report: &Report,
+    analysis: &Analysis,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if let Some(path) = &options.html {
+        let page = Page::new(report, to_draw(options.conversation, analysis));
+        crate::page::write(&page, path)?;
+        if path == Path::new(STANDARD) {
+            return Ok(());
+        }
+    }
     let told = if options.json {
         report.json()? + "\n"
     } else {
@@ -123,7 +162,24 @@ fn print(options: &Options, report: &Report, out: &mut dyn Write) -> io::Result<
     out.flush()
 }
 
-/// Says on `log` what is wrong, as a compiler would: the file, the packet, the trouble.
+/// The conversation that was asked for; or else the chat in which most was said; or the first one.
+fn to_draw(asked: Option<u64>, analysis: &Analysis) -> Option<(u64, &Conversation)> {
+    let talks = || (1..).zip(analysis.conversations.list());
+    if asked.is_some() {
+        return talks().find(|(number, _)| Some(*number) == asked);
+    }
+    let drawn = || talks().filter(|(_, talk)| !talk.arrows.is_empty());
+    let said = |talk: &Conversation| talk.chat.as_ref().map(|chat| chat.said().total());
+    let chats = drawn().filter(|(_, talk)| talk.chat.is_some());
+    // Of several equals, the first.
+    chats
+        .max_by_key(|(number, talk)| (said(talk), std::cmp::Reverse(*number)))
+        .or_else(|| drawn().find(|(_, talk)| talk.tcp.is_some()))
+        .or_else(|| drawn().next())
+}
+
+/// Says on `log` what is wrong, as a compiler would: the file, the packet, the trouble. The text
+/// for people says it too, at its top.
 fn warn(name: &str, analysis: &Analysis, log: &mut dyn Write) -> io::Result<()> {
     for warning in &analysis.warnings {
         writeln!(log, "{name}: packet {}: {}", units::grouped(warning.packet), warning.text)?;

@@ -94,9 +94,12 @@ impl Protocols {
     }
 }
 
+/// What grows from one place: a protocol, all that goes through it, and where it goes on.
+type Fork<'a> = (Protocol, Count, Vec<&'a (Path, Count)>);
+
 /// Adds the branches that begin like `stem`.
 fn grow(paths: &[&(Path, Count)], stem: &mut Vec<Protocol>, tree: &mut Vec<Branch>) {
-    let mut forks: Vec<(Protocol, Count, Vec<&(Path, Count)>)> = Vec::new();
+    let mut forks: Vec<Fork<'_>> = Vec::new();
     for entry @ (path, count) in paths {
         let Some(next) = path.get(stem.len()).copied().flatten() else { continue };
         let known = forks.iter().position(|(protocol, ..)| *protocol == next);

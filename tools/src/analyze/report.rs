@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::analysis::{Analysis, Ending, LENGTHS, Totals};
 use super::chat::{Chat, Lines};
 use super::conversations::Conversation;
+use super::left_out::LeftOut;
 use super::source::Format;
 use super::tcp::{Connection, Times, completeness_name};
-use super::units;
 
 /// All that is told of a capture.
 #[derive(Clone, Debug, Serialize)]
@@ -271,37 +271,11 @@ pub struct Bucket {
     pub bytes: u64,
 }
 
-/// What was left out because there was too much of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct LeftOut {
-    /// Packets of conversations that are not told.
-    pub conversation_packets: u64,
-    /// Ends of packets, of addresses that are not told.
-    pub endpoint_packets: u64,
-    /// Packets of protocols that are not told.
-    pub protocol_packets: u64,
-    /// Chats that were not followed.
-    pub chats: u64,
-    /// Segments whose ACK was not waited for.
-    pub unwatched_segments: u64,
-    /// Warnings that are not told.
-    pub warnings: u64,
-}
-
 impl Report {
     /// What an analysis found in a file.
     pub fn new(file: &str, analysis: &mut Analysis) -> Self {
         let overhead = analysis.protocols.overhead();
         let conversations = analysis.conversations.list();
-        let unwatched = conversations.iter().filter_map(|talk| talk.tcp.as_ref());
-        let left_out = LeftOut {
-            conversation_packets: analysis.conversations.untold().packets,
-            endpoint_packets: analysis.endpoints.untold().packets,
-            protocol_packets: analysis.protocols.untold().packets,
-            chats: analysis.conversations.untold_chats(),
-            unwatched_segments: unwatched.map(|tcp| tcp.unwatched()).sum(),
-            warnings: analysis.more_warnings,
-        };
         let warnings = analysis.warnings.iter();
         let chats = conversations
             .iter()
@@ -326,7 +300,7 @@ impl Report {
             endpoints: endpoints(analysis),
             conversations: conversations.iter().enumerate().map(talk).collect(),
             chats: chats.collect(),
-            left_out,
+            left_out: LeftOut::of(analysis),
             traffic: Traffic {
                 bucket_ns: analysis.traffic.width_ns(),
                 buckets: analysis
@@ -353,28 +327,6 @@ impl Report {
     /// All bytes on the wire.
     pub fn bytes(&self) -> u64 {
         self.capture.wire_bytes
-    }
-}
-
-impl LeftOut {
-    /// What was left out, a line for each.
-    pub fn lines(&self) -> Vec<String> {
-        [
-            (
-                self.conversation_packets,
-                "packet",
-                "of further conversations, of which there are too many",
-            ),
-            (self.endpoint_packets, "packet", "of further addresses, of which there are too many"),
-            (self.protocol_packets, "packet", "of further protocols, of which there are too many"),
-            (self.chats, "chat", "that were not followed, after the first 1,000"),
-            (self.unwatched_segments, "segment", "whose ACK was not waited for: too many wait"),
-            (self.warnings, "warning", "more"),
-        ]
-        .iter()
-        .filter(|(number, ..)| *number > 0)
-        .map(|(number, what, why)| format!("{} {why}", units::count(*number, what)))
-        .collect()
     }
 }
 

@@ -262,7 +262,7 @@ impl<R: Read> Source<R> {
                 Said::Hardware(text) => (&mut self.origin.hardware, text),
                 Said::OS(text) => (&mut self.origin.system, text),
                 Said::UserApplication(text) => (&mut self.origin.application, text),
-                _ => continue,
+                Said::Common(_) => continue,
             };
             *place = Some(text::quote(said).into_owned());
         }
@@ -334,6 +334,11 @@ fn looks_like(first: [u8; 4]) -> String {
 
 fn incomplete<T>(error: &PcapNgParseError) -> Option<Look<T>> {
     match error {
+        // Before it has seen a length, it asks for the shortest block; then, for all but what stands
+        // before the body.
+        PcapNgParseError::IncompleteBuffer(BLOCK_FRAME, had) if *had < BLOCK_FRAME => {
+            Some(Look::Needs(BLOCK_FRAME))
+        }
         PcapNgParseError::IncompleteBuffer(needed, _) => Some(Look::Needs(needed + BLOCK_HEADER)),
         _ => None,
     }
