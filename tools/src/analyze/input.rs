@@ -68,8 +68,8 @@ impl<R: Read> Input<R> {
             if needs > MAX_RECORD {
                 return Err(End::TooLong(needs).into());
             }
-            let is_empty = self.start == self.end;
             if !self.fill(needs).map_err(End::Io)? {
+                let is_empty = self.start == self.end;
                 return Err(if is_empty { End::Over } else { End::Cut }.into());
             }
         }

@@ -1,4 +1,4 @@
-//! `tools encap` and `tools dissector` as programs: one binary, a module per topic.
+//! `tools analyze`, `tools encap` and `tools dissector` as programs: one binary, a module per topic.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,8 +9,10 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "nobody else sees them")]
 
+mod analyze;
 mod dissector;
 mod encap;
+mod foreign;
 mod gate;
 mod live;
 mod random;
