@@ -8,8 +8,8 @@
 //! 4. **Flush** one slice of those who have something to read (`output`).
 //! 5. **Reap** what died in this turn (`life`).
 //!
-//! With `--capture`, a `record`er stands between the server and the system, and writes down what goes
-//! by; neither knows of it.
+//! With `--capture`, a `record`er stands between the server and the system, and writes down what
+//! goes by; neither knows of it.
 //!
 //! The system tells each readiness once. So it is remembered in the `connection`, and whoever
 //! stops before `WouldBlock` queues itself again.

@@ -36,8 +36,8 @@ pub fn is_unsafe(c: char) -> bool {
     }
 }
 
-/// Whether there is nothing but printable ASCII, as in most lines. The farthest byte from a space is
-/// found without a branch, so that the compiler looks at sixteen at a time.
+/// Whether there is nothing but printable ASCII, as in most lines. The farthest byte from a space
+/// is found without a branch, so that the compiler looks at sixteen at a time.
 fn is_printable(text: &str) -> bool {
     text.bytes().fold(0, |farthest, byte| farthest.max(byte.wrapping_sub(b' '))) <= b'~' - b' '
 }

@@ -324,7 +324,7 @@ fn looks_like(first: [u8; 4]) -> String {
         [0x1f, 0x8b, ..] => "; it is compressed: pipe it through `gzip -dc` and read `-`",
         [0x28, 0xb5, 0x2f, 0xfd] => "; it is compressed: pipe it through `zstd -dc` and read `-`",
         _ if [u32::from_be_bytes(first), u32::from_le_bytes(first)].contains(&MODIFIED) => {
-            "; it is pcap as a modified tcpdump wrote it: `editcap -F pcap` makes it an ordinary one"
+            "; a modified tcpdump wrote it: `editcap -F pcap` makes it an ordinary pcap file"
         }
         _ => "",
     };
@@ -334,8 +334,8 @@ fn looks_like(first: [u8; 4]) -> String {
 
 fn incomplete<T>(error: &PcapNgParseError) -> Option<Look<T>> {
     match error {
-        // Before it has seen a length, it asks for the shortest block; then, for all but what stands
-        // before the body.
+        // Before it has seen a length, it asks for the shortest block; then, for all but what
+        // stands before the body.
         PcapNgParseError::IncompleteBuffer(BLOCK_FRAME, had) if *had < BLOCK_FRAME => {
             Some(Look::Needs(BLOCK_FRAME))
         }

@@ -5,7 +5,7 @@
 //! | completeness | as `tcp.completeness`: which of SYN, SYN-ACK, ACK, data, FIN, RST were seen |
 //! | handshake RTT | as `tcp.analysis.initial_rtt`: from the last SYN to the ACK of the SYN-ACK |
 //! | ACK RTT | as `tcp.analysis.ack_rtt`: from a segment to the ACK that names its very end |
-//! | retransmission | a segment that begins before what was expected, and is neither of the next two |
+//! | retransmission | one that begins before what was expected, and is neither of the next two |
 //! | keep-alive | no byte, or one, right before what was expected |
 //! | out of order | one that begins before what was expected, soon behind the furthest one, new |
 //! | gap | a segment that begins behind what was expected: something was not captured |

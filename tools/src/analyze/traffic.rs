@@ -77,8 +77,8 @@ impl Traffic {
         self.buckets.iter().map(|(place, count)| (place * self.width_ns, *count))
     }
 
-    /// What can be drawn: at most `most` buckets, in stretches. A pause of more than half of all the
-    /// time that is drawn is cut out, the longest first. It may make the buckets wider.
+    /// What can be drawn: at most `most` buckets, in stretches. A pause of more than half of all
+    /// the time that is drawn is cut out, the longest first. It may make the buckets wider.
     pub fn stretches(&mut self, most: usize) -> Vec<Stretch> {
         self.settle();
         let most = most.max(MAX_CUTS + 1);

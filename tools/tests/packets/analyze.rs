@@ -14,7 +14,8 @@ use crate::support::{Run, encap_well, run_of};
 const CHAT: &str = "timestamp,src_ip,dst_ip,src_port,dst_port,message\n\
     0.1,10.0.0.9,10.0.0.1,12345,50000,[SERVER] Enter your name:\n\
     0.2,10.0.0.1,10.0.0.9,50000,12345,Ann\n\
-    0.3,10.0.0.9,10.0.0.1,12345,50000,\"[SERVER] Welcome Ann! Commands: @Name text, all text, list, help, quit\"\n\
+    0.3,10.0.0.9,10.0.0.1,12345,50000,\"[SERVER] Welcome Ann! Commands: \
+        @Name text, all text, list, help, quit\"\n\
     0.4,10.0.0.9,10.0.0.2,12345,50001,[SERVER] Enter your name:\n\
     0.5,10.0.0.2,10.0.0.9,50001,12345,<b>\n\
     0.6,10.0.0.9,10.0.0.2,12345,50001,[SERVER] Invalid name: it holds < (U+003C).\n\
@@ -231,7 +232,9 @@ proptest! {
         let report = place.json();
         let conversations = report["conversations"].as_array().unwrap();
         prop_assert_eq!(conversations.len(), talks.len());
-        let sum = |name: &str| conversations.iter().map(|talk| talk[name].as_u64().unwrap()).sum::<u64>();
+        let sum = |name: &str| -> u64 {
+            conversations.iter().map(|talk| talk[name].as_u64().unwrap()).sum()
+        };
         prop_assert_eq!(sum("client_payload_bytes") + sum("server_payload_bytes"), said);
         prop_assert_eq!(sum("packets"), report["capture"]["packets"].as_u64().unwrap());
         for talk in conversations.iter().filter(|_| !udp) {

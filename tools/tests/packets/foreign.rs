@@ -1,5 +1,5 @@
-//! `tools analyze` and tshark say the same of captures that others made. `tests/foreign/run` fetches
-//! them and says where they are; without it there is nothing to compare.
+//! `tools analyze` and tshark say the same of captures that others made. `tests/foreign/run`
+//! fetches them and says where they are; without it there is nothing to compare.
 
 use std::collections::BTreeMap;
 use std::fs;

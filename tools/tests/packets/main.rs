@@ -1,4 +1,4 @@
-//! `tools analyze`, `tools encap` and `tools dissector` as programs: one binary, a module per topic.
+//! `tools analyze`, `tools encap` and `tools dissector` as programs: one binary, a room per topic.
 
 #![allow(
     clippy::unwrap_used,
