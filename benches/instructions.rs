@@ -47,7 +47,7 @@ fn said() -> Box<Room> {
     room
 }
 
-#[library_benchmark(setup = warm, config = at_most(340))]
+#[library_benchmark(setup = warm, config = at_most(345))]
 fn framing_utf8_and_grammar((): ()) -> usize {
     match parse(black_box(ASCII)) {
         Some(Ok(Command::All { text })) => text.len(),
@@ -55,13 +55,13 @@ fn framing_utf8_and_grammar((): ()) -> usize {
     }
 }
 
-#[library_benchmark(setup = one, config = at_most(810))]
+#[library_benchmark(setup = one, config = at_most(766))]
 fn ascii_to_the_log(mut room: Box<Room>) -> Box<Room> {
     let _ = black_box(room.say(black_box(ASCII)));
     room
 }
 
-#[library_benchmark(setup = one, config = at_most(940))]
+#[library_benchmark(setup = one, config = at_most(926))]
 fn hebrew_to_the_log(mut room: Box<Room>) -> Box<Room> {
     let _ = black_box(room.say(black_box(HEBREW)));
     room

@@ -56,6 +56,14 @@ impl Crowd {
     /// The log now ends at this offset.
     pub(super) fn advance(&mut self, end: u64) {
         let current = end >> self.shift;
+        if current > self.current {
+            self.begin(current);
+        }
+    }
+
+    /// The log's end is in a new segment: seldom, and so apart.
+    #[cold]
+    fn begin(&mut self, current: u64) {
         for segment in (self.current + 1..=current).rev().take(SEGMENTS) {
             self.beyond += std::mem::take(&mut self.counts[slot(segment)]);
         }

@@ -37,8 +37,12 @@ impl Log {
         if let Some(room) = self.ring.get_mut(at..at + len) {
             return fill(room, parts);
         }
-        // It goes on at the start of the ring.
-        let mut at = at;
+        self.wrap(at, parts);
+    }
+
+    /// Writes a line that goes on at the start of the ring: once in a ring, and so apart.
+    #[cold]
+    fn wrap(&mut self, mut at: usize, parts: &[&[u8]]) {
         for part in parts {
             let (till_wrap, wrapped) = part.split_at(part.len().min(self.ring.len() - at));
             self.ring[at..at + till_wrap.len()].copy_from_slice(till_wrap);
