@@ -181,6 +181,11 @@ fn what_cannot_be_meant_is_told() {
         ("storm --window 0 --floor", "the floor holds nobody back"),
         ("fanout --pairs 1 --floor", "to everyone or to pairs, not both"),
         ("fanout --pid 1", "--connect"),
+        ("fanout --protocol nats", "--connect"),
+        ("fanout --connect 127.0.0.1:1 --protocol smtp", "possible values: hubbub, redis, nats"),
+        ("storm --connect 127.0.0.1:1 --protocol nats", "try fanout --senders 1"),
+        ("whisper --connect 127.0.0.1:1 --protocol nats", "with nats, fanout, storm and idle"),
+        ("storm --window 0 --connect 127.0.0.1:1 --protocol redis", "redis drops who reads too"),
     ] {
         let assert = load(words).code(2);
         let stderr = stderr_of(&assert);
@@ -257,5 +262,58 @@ fn a_server_that_delivers_badly_fails_the_load() {
         let assert = load(&format!("{words} {}", server(fault))).code(1);
         let stderr = stderr_of(&assert);
         assert!(stderr.contains(told), "{stderr}");
+    }
+}
+
+/// What a server of others says to a line of its client, and to what belongs to that.
+type Answer = fn(&str, &mut dyn Iterator<Item = String>) -> String;
+
+fn answer_as_redis(line: &str, more: &mut dyn Iterator<Item = String>) -> String {
+    match line {
+        "HELLO 3" => "%1\r\n$5\r\nproto\r\n:3\r\n".to_owned(),
+        "SUBSCRIBE chat" => ">3\r\n$9\r\nsubscribe\r\n$4\r\nchat\r\n:1\r\n".to_owned(),
+        "PING subscribed" => "$10\r\nsubscribed\r\n".to_owned(),
+        "*3" => {
+            let sent: Vec<String> = more.take(6).collect();
+            assert_eq!(sent[..4], ["$7", "PUBLISH", "$4", "chat"]);
+            assert_eq!(sent[4], format!("${}", sent[5].len()));
+            let (length, text) = (&sent[4], &sent[5]);
+            format!(":1\r\n>3\r\n$7\r\nmessage\r\n$4\r\nchat\r\n{length}\r\n{text}\r\n")
+        }
+        line => format!("-ERR {line}\r\n"),
+    }
+}
+
+fn answer_as_nats(line: &str, more: &mut dyn Iterator<Item = String>) -> String {
+    match line.split_once(' ') {
+        Some(("CONNECT", _)) => "INFO {}\r\n".to_owned(),
+        Some(("SUB", "chat 1")) => String::new(),
+        Some(("PUB", place)) => {
+            let text = more.next().unwrap();
+            assert_eq!(place, format!("chat {}", text.len()));
+            format!("PING\r\nMSG chat 1 {}\r\n{text}\r\n", text.len())
+        }
+        None if line == "PING" => "PONG\r\n".to_owned(),
+        _ => format!("-ERR {line}\r\n"),
+    }
+}
+
+#[test]
+fn the_same_load_on_servers_of_others() {
+    let servers: [(&str, Answer); 2] = [("redis", answer_as_redis), ("nats", answer_as_nats)];
+    for (protocol, answer) in servers {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = move |mut socket: TcpStream| {
+            let lines = BufReader::new(socket.try_clone().unwrap()).lines();
+            let mut lines = lines.map_while(Result::ok);
+            while let Some(line) = lines.next() {
+                socket.write_all(answer(&line, &mut lines).as_bytes()).unwrap();
+            }
+        };
+        thread::spawn(move || listener.incoming().map_while(Result::ok).for_each(serve));
+        let words = "fanout --senders 1 --receivers 0 --count 50 --connect";
+        let report = json(&format!("{words} {address} --protocol {protocol}"));
+        assert_counts(&report, 0, &[("messages", 50.0), ("deliveries", 50.0)]);
     }
 }

@@ -9,6 +9,7 @@ use hubbub::wire::{Notice, Reply};
 use memchr::memchr;
 use thiserror::Error;
 
+use super::dialect::Dialect;
 use super::history::History;
 use super::latency::Latency;
 use super::message::Message;
@@ -101,6 +102,7 @@ struct Sender {
 /// The check of one crowd.
 #[derive(Debug)]
 pub(super) struct Check {
+    dialect: Dialect,
     history: History,
     senders: Vec<Sender>,
     /// How many read what is said to everyone.
@@ -110,9 +112,14 @@ pub(super) struct Check {
 impl Check {
     /// For so many readers, and senders with these partners; without one, it is whoever reads
     /// their first message.
-    pub(super) fn new(readers: u32, partners: impl Iterator<Item = Option<u32>>) -> Self {
+    pub(super) fn new(
+        dialect: Dialect,
+        readers: u32,
+        partners: impl Iterator<Item = Option<u32>>,
+    ) -> Self {
         let sender = |partner| Sender { partner, ..Sender::default() };
-        Self { history: History::default(), senders: partners.map(sender).collect(), readers }
+        let senders = partners.map(sender).collect();
+        Self { dialect, history: History::default(), senders, readers }
     }
 
     /// Where somebody begins to read who is here from now on.
@@ -120,7 +127,7 @@ impl Check {
         self.history.end()
     }
 
-    /// Takes the whole lines at the front of `input`. Returns how many bytes they have.
+    /// Takes what is whole at the front of `input`. Returns how many bytes they have.
     ///
     /// # Errors
     ///
@@ -136,9 +143,11 @@ impl Check {
         loop {
             taken += self.take_known(reader, &input[taken..], now_ns, tally)?;
             let rest = &input[taken..];
-            let Some(end) = memchr(b'\n', rest) else { return Ok(taken) };
-            self.take_line(reader, &rest[..=end], now_ns, tally)?;
-            taken += end + 1;
+            let Some(unit) = self.dialect.first(rest) else { return Ok(taken) };
+            if let Some(text) = unit.text {
+                self.take_text(reader, text, &rest[..unit.length], now_ns, tally)?;
+            }
+            taken += unit.length;
         }
     }
 
@@ -164,10 +173,12 @@ impl Check {
         Ok(bytes)
     }
 
-    fn take_line(
+    /// Takes a text, which stands in `whole`.
+    fn take_text(
         &mut self,
         reader: &mut Reader<'_>,
         line: &[u8],
+        whole: &[u8],
         now_ns: u64,
         tally: &mut Tally,
     ) -> Result<(), Problem> {
@@ -193,9 +204,9 @@ impl Check {
         }
         self.senders[message.sender as usize].broadcasts =
             next(reader.index, message, sender.broadcasts)?;
-        self.history.append(line, message, self.readers);
+        self.history.append(whole, message, self.readers);
         // Now it is known; its first reader takes it like everyone else.
-        self.take_known(reader, line, now_ns, tally).map(|_| ())
+        self.take_known(reader, whole, now_ns, tally).map(|_| ())
     }
 
     fn take_whisper(
@@ -239,18 +250,18 @@ fn next(reader: u32, message: Message, due: u32) -> Result<u32, Problem> {
 fn parse(line: &[u8]) -> Option<Message> {
     let end = memchr(b']', line)?;
     let name: u32 = str::from_utf8(line[..end].strip_prefix(b"c")?).ok()?.parse().ok()?;
-    let text = line[end..].strip_prefix(b"]: ")?.strip_suffix(b"\n")?;
+    let text = line[end..].strip_prefix(b"]: ")?;
     Message::parse(text).filter(|message| message.sender == name)
 }
 
 /// Comings and goings are expected, everything else is not.
 fn take_notice(reader: u32, line: &[u8], tally: &mut Tally) -> Result<(), Problem> {
     let text = String::from_utf8_lossy(line);
-    let joined = match Reply::parse(text.trim_end()) {
+    let joined = match Reply::parse(&text) {
         Some(Reply::Notice(Notice::Joined(_))) => 1,
         Some(Reply::Notice(Notice::Crowd { joined, .. })) => joined,
         Some(Reply::Notice(Notice::Left(_))) => 0,
-        _ => return Err(Problem::Notice { reader, text: text.trim_end().to_owned() }),
+        _ => return Err(Problem::Notice { reader, text: text.into_owned() }),
     };
     if reader == 0 {
         tally.joined += joined;
@@ -276,7 +287,7 @@ mod tests {
 
     impl Room {
         fn new() -> Self {
-            let check = Check::new(3, [Some(1), Some(0)].into_iter());
+            let check = Check::new(Dialect::Hubbub, 3, [Some(1), Some(0)].into_iter());
             Self { check, tally: Tally::new().unwrap(), read: [0; 3] }
         }
 

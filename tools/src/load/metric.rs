@@ -112,6 +112,7 @@ impl Metric {
             Unit::Nanoseconds => format!("{:.2} s", value / 1e9),
             Unit::Share => format!("{:.1} %", value * 100.0),
             Unit::Bytes if value < 1e4 => format!("{value:.0} B"),
+            Unit::Bytes if value < 1e6 => format!("{:.1} KiB", value / 1024.0),
             Unit::Bytes => format!("{:.1} MiB", value / f64::from(1 << 20)),
         }
     }
@@ -180,6 +181,7 @@ mod tests {
             (Metric::LatencyP99, 2e9, "2.00 s"),
             (Metric::ServerCpu, 0.987, "98.7 %"),
             (Metric::MemoryPerClient, 319.4, "319 B"),
+            (Metric::MemoryPerClient, 10_240.0, "10.0 KiB"),
             (Metric::ResidentAfter, 12_582_912.0, "12.0 MiB"),
         ] {
             assert_eq!(metric.show(value), text);

@@ -15,7 +15,7 @@
 //! | `relay` | the floor: the least that a readiness loop can do |
 //! | `crowd` | all clients, on one readiness loop |
 //! | `client`, `talker` | one client; what one that talks may send |
-//! | `message` | what a message carries |
+//! | `message`, `dialect` | what a message carries; what stands around it on the wire |
 //! | `check`, `history` | nothing is lost, doubled or out of order |
 //! | `latency`, `metric`, `report` | histograms; what is measured; table and JSON |
 //! | `clock`, `descriptors` | the one look at the clock; how many sockets there may be |
@@ -26,6 +26,7 @@ mod clock;
 mod compare;
 mod crowd;
 mod descriptors;
+mod dialect;
 mod history;
 mod latency;
 mod message;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser};
 
+use super::dialect::Dialect;
 use super::plan::{Plan, Scenario};
 use super::process::Target;
 
@@ -106,6 +107,9 @@ struct TargetOptions {
     /// The process of that server, to measure what it takes
     #[arg(long, value_name = "PID", requires = "connect")]
     pid: Option<u32>,
+    /// What that server understands
+    #[arg(long, value_enum, default_value = "hubbub", requires = "connect")]
+    protocol: Dialect,
     /// Flags for the server that is started
     #[arg(last = true, value_name = "SERVER FLAGS")]
     flags: Vec<String>,
@@ -163,6 +167,7 @@ impl SideOptions {
         let target = self.target.resolve(&plan).map_err(|wrong| usage(&wrong))?;
         let label = match (changes, &target) {
             (_, Target::Floor) => "floor".to_owned(),
+            (_, Target::Running { dialect, .. }) if !dialect.is_own() => dialect.name().to_owned(),
             (Some(changes), _) => changes.to_owned(),
             (None, _) => "hubbub".to_owned(),
         };
@@ -200,6 +205,7 @@ impl TargetOptions {
             program: target.program.clone(),
             connect: target.connect,
             pid: target.pid,
+            protocol: target.protocol,
             flags: if takes_flags { flags.clone() } else { self.flags },
         }
     }
@@ -210,7 +216,11 @@ impl TargetOptions {
             if given {
                 return Err("a server that runs already takes no flags".to_owned());
             }
-            return Ok(Target::Running { address, pid: self.pid });
+            let dialect = self.protocol;
+            if !dialect.is_own() {
+                check_other(dialect, plan)?;
+            }
+            return Ok(Target::Running { address, pid: self.pid, dialect });
         }
         if !self.relay {
             let mut flags = self.flags.clone();
@@ -230,6 +240,22 @@ impl TargetOptions {
         }
         Ok(Target::Floor)
     }
+}
+
+/// What the load can do to servers of others.
+fn check_other(dialect: Dialect, plan: &Plan) -> Result<(), String> {
+    let name = dialect.name();
+    if plan.pairs > 0 || plan.churners() > 0 || plan.stalled > 0 {
+        return Err(format!("with {name}, fanout, storm and idle are to be had, without --pairs"));
+    }
+    if dialect == Dialect::Nats && plan.talkers() > 1 {
+        let why = "nats keeps the order of each sender, but not one for everyone";
+        return Err(format!("{why}, and that is checked; try fanout --senders 1"));
+    }
+    if plan.talkers() > 0 && plan.window == 0 {
+        return Err(format!("{name} drops who reads too slowly: its talkers need a --window"));
+    }
+    Ok(())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
+use super::dialect::Dialect;
 use super::plan::{Plan, Scenario};
 
 /// What the load is put on.
@@ -21,16 +22,7 @@ pub(super) enum Target {
     /// The floor.
     Floor,
     /// A server that runs already.
-    Running { address: SocketAddr, pid: Option<u32> },
-}
-
-/// What the other side understands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// The protocol of Hubbub.
-    Hubbub,
-    /// Whatever is sent is delivered as it is; see [`Relay`](super::relay::Relay).
-    Bare,
+    Running { address: SocketAddr, pid: Option<u32>, dialect: Dialect },
 }
 
 /// A process that is ready for the load. It is killed when this is dropped, if it was started.
@@ -63,9 +55,8 @@ impl Target {
     /// It does not start, or has no room for all clients of the plan.
     pub(super) fn start(&self, plan: &Plan) -> anyhow::Result<Process> {
         let mut command = match self {
-            Self::Running { address, pid } => {
-                let (address, dialect) = (*address, Dialect::Hubbub);
-                return Ok(Process { child: None, pid: *pid, address, dialect });
+            &Self::Running { address, pid, dialect } => {
+                return Ok(Process { child: None, pid, address, dialect });
             }
             Self::Server { program, flags } => server(program.as_ref(), flags)?,
             Self::Floor => floor(plan)?,
@@ -104,7 +95,10 @@ impl fmt::Display for Target {
                 flags.iter().try_for_each(|flag| write!(f, " {flag}"))
             }
             Self::Floor => f.write_str("the floor"),
-            Self::Running { address, .. } => write!(f, "the server on {address}"),
+            Self::Running { address, dialect, .. } => {
+                let what = if dialect.is_own() { "the server" } else { dialect.name() };
+                write!(f, "{what} on {address}")
+            }
         }
     }
 }

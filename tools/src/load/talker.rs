@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::dialect::{Dialect, Envelope};
 use super::message::Message;
-use super::process::Dialect;
 
 /// How much a talker that never waits puts into one write, in bytes.
 const BURST: usize = 16 << 10;
@@ -11,8 +11,8 @@ const BURST: usize = 16 << 10;
 /// One talker.
 #[derive(Debug)]
 pub(super) struct Talker {
-    /// What stands before each message: a command, or what makes the floor deliver the same line.
-    prefix: String,
+    /// What stands around each message.
+    envelope: Envelope,
     size: usize,
     /// The most messages in flight; 0 for any number.
     window: u32,
@@ -38,14 +38,8 @@ impl Talker {
         size: usize,
         window: u32,
     ) -> Self {
-        let prefix = match (dialect, partner) {
-            (Dialect::Hubbub, None) => "all ".to_owned(),
-            (Dialect::Hubbub, Some(partner)) => format!("@c{partner} "),
-            (Dialect::Bare, None) => format!("[c{index}]: "),
-            (Dialect::Bare, Some(_)) => format!("[From c{index}]: "),
-        };
         Self {
-            prefix,
+            envelope: dialect.envelope(index, partner, size),
             size,
             window,
             index,
@@ -99,16 +93,17 @@ impl Talker {
         now_ns: u64,
         scratch: &mut Vec<u8>,
     ) -> io::Result<u32> {
-        let line = self.prefix.len() + self.size + 1;
+        let Envelope { before, behind } = &self.envelope;
+        let line = before.len() + self.size + behind.len();
         let burst = u32::try_from((BURST / line).max(1)).unwrap_or(1);
         let burst = if self.window == 0 { burst } else { self.window };
         scratch.clear();
         scratch.append(&mut self.torn);
         let torn = scratch.len();
         for number in self.sent..self.sent + self.credit().min(burst) {
-            scratch.extend_from_slice(self.prefix.as_bytes());
+            scratch.extend_from_slice(before.as_bytes());
             Message { sender: self.index, number, sent_ns: now_ns }.write(self.size, scratch);
-            scratch.push(b'\n');
+            scratch.extend_from_slice(behind.as_bytes());
         }
         let written = match socket.write(scratch) {
             Ok(written) => written,

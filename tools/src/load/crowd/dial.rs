@@ -11,8 +11,8 @@ use mio::{Interest, Token};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::super::client::State;
+use super::super::dialect::Dialect;
 use super::super::plan::Plan;
-use super::super::process::Dialect;
 use super::Crowd;
 
 /// The most connections that are on their way or have no name yet: fewer than a server has room
@@ -172,9 +172,9 @@ impl Crowd<'_> {
         let client = &mut self.clients[index as usize];
         let name = client.name;
         self.heard_ns = self.now_ns;
-        if self.dialect == Dialect::Hubbub {
+        if self.dialect != Dialect::Bare {
             client.state = State::LoggingIn;
-            return self.say(index, &format!("c{name}\n"));
+            return self.say(index, &self.dialect.login(name));
         }
         if is_churner {
             client.socket()?.shutdown(Shutdown::Write)?;
@@ -202,6 +202,9 @@ impl Crowd<'_> {
     fn is_welcome(&self, index: u32, line: &[u8]) -> anyhow::Result<bool> {
         if self.dialect == Dialect::Bare && line.is_empty() {
             return Ok(true);
+        }
+        if !self.dialect.is_own() && !line.starts_with(b"-") {
+            return Ok(self.dialect.is_last_of_login(line.trim_ascii_end()));
         }
         let name = format!("c{}", self.clients[index as usize].name);
         let text = String::from_utf8_lossy(line);

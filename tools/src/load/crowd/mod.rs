@@ -17,8 +17,9 @@ use mio::{Events, Poll, Token};
 use super::check::{Check, Tally};
 use super::client::{Client, State};
 use super::clock::Clock;
+use super::dialect::Dialect;
 use super::plan::{Length, Plan};
-use super::process::{Dialect, Process};
+use super::process::Process;
 use super::talker::Talker;
 use dial::Dialer;
 
@@ -95,7 +96,7 @@ impl<'a> Crowd<'a> {
             dialer: Dialer::new(process.address, plan),
             ready: VecDeque::new(),
             eager: VecDeque::new(),
-            check: Check::new(plan.readers(), (0..plan.talkers()).map(partner)),
+            check: Check::new(dialect, plan.readers(), (0..plan.talkers()).map(partner)),
             tally: Tally::new()?,
             sent: 0,
             due: 0,
