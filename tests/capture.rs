@@ -131,6 +131,19 @@ fn a_server_that_cannot_listen_leaves_the_file_alone() {
 }
 
 #[test]
+fn a_file_that_another_server_writes_is_left_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.pcapng");
+    let _first = Server::start(&flags(&file));
+    let written = fs::read(&file).unwrap();
+    let output = Launch::new(&flags(&file)).command().output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{log}");
+    assert!(log.contains("chat.pcapng: another server writes it"), "{log}");
+    assert_eq!(fs::read(&file).unwrap(), written);
+}
+
+#[test]
 fn a_new_file_is_for_its_owner_and_an_old_one_is_written_over() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("chat.pcapng");

@@ -72,12 +72,7 @@ impl Recording {
         Self { talks: BTreeMap::new(), rng: Rng::with_seed(seed), last_ns: 0 }
     }
 
-    /// How many connections there are.
-    pub fn len(&self) -> usize {
-        self.talks.len()
-    }
-
-    /// Whether there are none.
+    /// Whether there are no connections.
     pub fn is_empty(&self) -> bool {
         self.talks.is_empty()
     }
@@ -229,12 +224,14 @@ mod tests {
         recording: Recording,
         frames: Frames,
         time_ns: u64,
+        /// When the last frame was.
+        last_ns: u64,
     }
 
     impl Desk {
         fn new() -> Self {
             let (recording, frames) = (Recording::new(1), Frames::default());
-            Self { recording, frames, time_ns: START_NS }
+            Self { recording, frames, time_ns: START_NS, last_ns: 0 }
         }
 
         /// Something happens a millisecond later.
@@ -255,6 +252,8 @@ mod tests {
         fn told(&mut self) -> Vec<String> {
             let mut told = Vec::new();
             for frame in self.frames.iter() {
+                assert!(frame.time_ns > self.last_ns);
+                self.last_ns = frame.time_ns;
                 let packet = Packet::parse(frame.bytes).unwrap();
                 let Payload::Tcp(segment) = packet.payload else { panic!("{packet:?}") };
                 let (arrow, port) = match frame.from {
@@ -275,6 +274,7 @@ mod tests {
     fn a_connection_is_told_from_its_first_word_to_its_close() {
         let mut desk = Desk::new();
         desk.opens(7);
+        assert!(!desk.recording.is_empty());
         assert_eq!(desk.told(), [""; 0]);
         desk.take(7, Said(Server), "name?");
         assert_eq!(desk.told(), ["7 > SYN", "7 < SYN, ACK", "7 < PSH, ACK name?"]);

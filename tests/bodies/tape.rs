@@ -56,7 +56,7 @@ impl Tape {
 
     /// Takes what has come.
     pub fn roll(&mut self) {
-        while let Ok(batch) = self.batches.full.try_recv() {
+        while let Some(batch) = self.batches.poll() {
             batch.lost.iter().for_each(|&number| self.recording.forget(number));
             for (note, bytes) in batch.iter() {
                 let taken = self.recording.take(

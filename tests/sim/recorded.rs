@@ -86,6 +86,22 @@ fn who_loses_something_is_recorded_to_there_and_who_comes_later_is_recorded_whol
 }
 
 #[test]
+fn who_lost_nothing_is_recorded_to_the_end_although_the_writer_is_behind_then() {
+    let (mut server, mut tape) = server();
+    let alice = login(&mut server, "Alice");
+    let quiet = login(&mut server, "Quiet");
+    for n in 0..BATCHES {
+        world(&mut server).send(alice, format!("@Alice {n}\n").as_bytes());
+        pass(&mut server, BATCH);
+    }
+    assert_eq!(server.counters().uncaptured, 1, "Alice");
+    drop(server);
+    tape.roll();
+    assert!(!tape.talk(alice).unwrap().has_end());
+    assert!(tape.talk(quiet).unwrap().has_end());
+}
+
+#[test]
 fn connections_that_come_and_go_unseen_are_counted_and_not_kept() {
     let (mut server, mut tape) = server();
     for _ in 0..2 * BATCHES {

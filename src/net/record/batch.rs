@@ -27,7 +27,7 @@ pub struct Batch {
     /// Connections of which something was lost before anything here happened; nothing more is told
     /// of them. They are on top of [`BATCH_BYTES`], and each that the writer knows is told once.
     pub lost: Vec<u64>,
-    /// Nothing comes after it, and nothing before it was lost unsaid.
+    /// The platform is gone: nothing comes after it.
     pub is_last: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Where a recording goes: one file, or a set of them, each of which ends with a whole frame.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -86,10 +86,19 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Empties it, and writes what stands before the first frame.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, or another server writes it.
     pub(super) fn begin(self) -> Result<Writer<Sink>, WriteError> {
         let Self { file, path, format } = self;
         let is_file = file.metadata().is_ok_and(|data| data.is_file());
         if is_file {
+            // Two servers would write over each other. Not every file system has locks.
+            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                let taken = io::Error::new(io::ErrorKind::ResourceBusy, "another server writes it");
+                return Err(of_file(&path, &taken).into());
+            }
             file.set_len(0).map_err(|error| of_file(&path, &error))?;
         }
         let sink = Sink { file, path, is_file, buffer: Vec::new(), whole: 0, has_failed: false };

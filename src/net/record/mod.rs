@@ -23,7 +23,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::Duration;
 
 use tracing::warn;
@@ -55,6 +55,8 @@ pub struct Recorder<P> {
     base_ns: u64,
     batch: Batch,
     batches: SyncSender<Batch>,
+    /// For the last one, which finds room also where the others do not.
+    last: SyncSender<Batch>,
     spare: Receiver<Batch>,
     /// The writer has given up.
     stopped: bool,
@@ -73,8 +75,8 @@ pub struct Recorder<P> {
 /// The writer's end: full batches come, empty ones go.
 #[derive(Debug)]
 pub struct Batches {
-    /// What happened, in order; over when the platform is gone.
-    pub full: Receiver<Batch>,
+    full: Receiver<Batch>,
+    last: Receiver<Batch>,
     spare: SyncSender<Batch>,
     /// Connections that were over when the writer gave up, and not yet written to their end.
     unwritten: Arc<AtomicU64>,
@@ -92,12 +94,14 @@ impl<P: Platform> Recorder<P> {
     /// 1970.
     pub fn new(inner: P, base_ns: u64) -> (Self, Batches) {
         let (batches, full) = sync_channel(MAX_BATCHES);
+        let (last, very_last) = sync_channel(1);
         let (give_back, spare) = sync_channel(MAX_SPARE);
         let recorder = Self {
             inner,
             base_ns,
             batch: Batch::default(),
             batches,
+            last,
             spare,
             stopped: false,
             warned: false,
@@ -108,7 +112,7 @@ impl<P: Platform> Recorder<P> {
             unwritten: Arc::default(),
         };
         let unwritten = Arc::clone(&recorder.unwritten);
-        (recorder, Batches { full, spare: give_back, unwritten })
+        (recorder, Batches { full, last: very_last, spare: give_back, unwritten })
     }
 
     /// The platform inside.
@@ -328,14 +332,28 @@ impl<P: Platform> Platform for Recorder<P> {
 
 impl<P> Drop for Recorder<P> {
     fn drop(&mut self) {
-        let mut last = std::mem::take(&mut self.batch);
-        last.is_last = true;
-        // A writer that is behind does not get it, and then knows that it does not know the end.
-        let _ = self.batches.try_send(last);
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.is_last = true;
+        // It is the only one, so there is room; a writer that has given up does not want it.
+        let _ = self.last.try_send(batch);
     }
 }
 
 impl Batches {
+    /// Waits for what happened next; none when the platform is gone and everything was taken.
+    pub fn wait(&self) -> Option<Batch> {
+        self.full.recv().or_else(|_| self.last.recv()).ok()
+    }
+
+    /// The same without waiting: none also when nothing has come yet.
+    pub fn poll(&self) -> Option<Batch> {
+        match self.full.try_recv() {
+            Ok(batch) => Some(batch),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => self.last.try_recv().ok(),
+        }
+    }
+
     /// Gives a batch back that is done with.
     fn give_back(&self, mut batch: Batch) {
         batch.clear();

@@ -89,7 +89,7 @@ impl Desk {
     /// Writes what comes until there is no more. Whoever reads the file while it grows finds a
     /// whole one after each batch.
     fn follow(&mut self, batches: &Batches) -> Result<(), RecordError> {
-        while let Ok(batch) = batches.full.recv() {
+        while let Some(batch) = batches.wait() {
             self.take(&batch).inspect_err(|_| batches.give_up(&batch))?;
             batches.give_back(batch);
         }
