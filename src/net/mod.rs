@@ -71,8 +71,7 @@ pub fn run(settings: &Settings) -> Result<Exit, NetError> {
         return Err(NetError::TooManyListeners(settings.listen.len()));
     }
     let logs = Logs::start(settings.log_format);
-    // Before anybody can connect, and without harm to a file that another server still writes: the
-    // port tells that first.
+    // Before anybody can connect, and without harm to what it holds: the port may not be free.
     let tape = Tape::open(settings)?;
     let listeners = listen::listen(&settings.listen, settings.keepalive)?;
     let max_clients = max_clients(settings);
