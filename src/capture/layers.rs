@@ -425,6 +425,38 @@ mod tests {
     }
 
     #[test]
+    fn ipv6_without_a_link_or_behind_a_family_of_any_system_is_found() {
+        let mut frame = Vec::new();
+        emit_udp(&path(true, None), Side::Client, 0, b"hi", &mut frame).unwrap();
+        let ip = &frame[14..];
+        assert_eq!(names(&Layers::parse(Link::Ip, ip, count(ip.len()))), "raw:ipv6:udp");
+        for family in [24, 28, 30] {
+            let frame = [&[family, 0, 0, 0], ip].concat();
+            let layers = Layers::parse(Link::Loopback, &frame, count(frame.len()));
+            assert_eq!(names(&layers), "null:ipv6:udp");
+        }
+    }
+
+    #[test]
+    fn a_link_is_known_by_its_number_and_has_a_name() {
+        for (number, want) in [
+            (0, "loopback"),
+            (1, "Ethernet"),
+            (101, "raw IP"),
+            (108, "loopback"),
+            (113, "Linux cooked"),
+            (228, "raw IP"),
+            (229, "raw IP"),
+            (276, "Linux cooked v2"),
+            (147, "link type 147"),
+            // The length of the frame check sequence stands above.
+            (0x2400_0001, "Ethernet"),
+        ] {
+            assert_eq!(Link::of(DataLink::from(number)).to_string(), want, "{number}");
+        }
+    }
+
+    #[test]
     fn a_frame_that_was_cut_is_not_broken_and_keeps_its_lengths() {
         let mut frame = Vec::new();
         emit_tcp(&path(false, None), Side::Client, 0, &tcp(&[b'x'; 100]), &mut frame).unwrap();

@@ -8,7 +8,7 @@ use pcap_file::pcapng::{PcapNgBlock, PcapNgReader};
 use proptest::prelude::*;
 
 use super::conversation::{Misuse, OPENING_NS};
-use super::frame::{MAX_DATAGRAM, ParseError, TooLong};
+use super::frame::{MAX_DATAGRAM, ParseError, TooLong, emit_tcp};
 use super::reassembly::Limits;
 use super::*;
 
@@ -351,5 +351,30 @@ proptest! {
             prop_assert!(stream.is_finished());
             prop_assert_eq!(stream.oddities(), reassembly::Oddities::default());
         }
+    }
+}
+
+/// A short frame is padded; a card that cuts a long segment later leaves its length at zero.
+#[test]
+fn what_pads_a_frame_is_no_payload_and_a_length_of_zero_is_all_there_is() {
+    for (ipv6, length_at) in [(false, 16), (true, 18)] {
+        let segment = Segment {
+            sequence: 7,
+            acknowledgment: 8,
+            flags: Flags::ACK,
+            window: 9,
+            mss: None,
+            payload: b"hi",
+        };
+        let mut frame = Vec::new();
+        emit_tcp(&path(ipv6, None), Side::Client, 0, &segment, &mut frame).unwrap();
+        frame.extend([0; 4]);
+        let payload = |frame: &[u8]| {
+            let bytes = u32::try_from(frame.len()).unwrap();
+            Layers::parse(Link::Ethernet, frame, bytes).share.payload
+        };
+        assert_eq!(payload(&frame), 2);
+        frame[length_at..length_at + 2].fill(0);
+        assert_eq!(payload(&frame), 6);
     }
 }
