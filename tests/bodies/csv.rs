@@ -29,12 +29,11 @@ pub fn run(data: &[u8]) {
     let style = Style {
         mss: Mss::new(16).expect("it is the smallest"),
         verbatim: on(4),
-        comments: None,
         seed: 1,
         shift_ns: facts.shift_ns(),
     };
     let writer = Writer::new(Vec::new(), Format::Pcap, &About::default()).expect("memory");
-    let mut builder = Builder::new(&resolved, style, writer);
+    let mut builder = Builder::new(&resolved, style, None, writer);
     let mut sorted = spool.into_sorted().expect("there is room for a temporary file");
     let (mut messages, mut last) = (0, (0, 0));
     while let Some(message) = sorted.next_message().expect("it can be read") {

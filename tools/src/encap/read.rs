@@ -7,7 +7,7 @@ use hubbub::capture::frame::MAX_DATAGRAM;
 
 use super::columns::{Columns, Field};
 use super::message::{self, Body, Message, Transport};
-use super::plan::{Full, MAX_HOSTS, MAX_TALKS, Plan};
+use super::plan::{Full, MAX_HOSTS, MAX_TALKS, Place, Plan};
 use super::problem::{Problem, Problems};
 use super::rows::{MAX_COLUMNS, MAX_ROW, Row, Rows, Unreadable};
 use super::service::MAX_OTHERS;
@@ -48,6 +48,28 @@ impl Facts {
     }
 }
 
+/// A row was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Which one it is, from 1; blank ones and the names of the columns do not count.
+    pub row: u64,
+    /// The line of the file at which it begins.
+    pub line: u64,
+    /// How many bytes were read so far.
+    pub position: u64,
+    /// Its message, unless there is something wrong with it.
+    pub taken: Option<Taken>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// Where its message belongs.
+    pub place: Place,
+    /// How many bytes it says.
+    pub bytes: usize,
+}
+
 /// What becomes of each row.
 #[derive(Debug)]
 pub struct Reading<'a> {
@@ -62,7 +84,7 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads everything, and calls `progress` with the number of bytes read so far.
+    /// Reads everything, and calls `progress` after each row.
     ///
     /// # Errors
     ///
@@ -70,25 +92,28 @@ impl Reading<'_> {
     pub fn run(
         &mut self,
         input: &mut dyn BufRead,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Progress),
     ) -> io::Result<Facts> {
         let mut rows = Rows::new(input)?;
         let mut facts = Facts::default();
         let Some(columns) = self.header(&mut rows)? else { return Ok(facts) };
         facts.unused = columns.unused().to_vec();
         let mut last_ns = None;
+        let mut count = 0;
         while let Some(row) = rows.next_row()? {
-            let taken = match row {
-                Ok(row) => self.take(&row, &columns, &mut last_ns, &mut facts)?,
-                Err((line, why)) => Err(vec![unreadable(line, why)]),
+            let (line, taken) = match row {
+                Ok(row) => (row.line, self.take(&row, &columns, &mut last_ns, &mut facts)?),
+                Err((line, why)) => (line, Err(vec![unreadable(line, why)])),
             };
+            count += 1;
+            let position = rows.position();
+            progress(Progress { row: count, line, position, taken: taken.as_ref().ok().copied() });
             if let Err(problems) = taken {
                 facts.bad_rows += 1;
                 for problem in problems {
                     self.problems.push(problem);
                 }
             }
-            progress(rows.position());
         }
         Ok(facts)
     }
@@ -111,7 +136,7 @@ impl Reading<'_> {
         columns: &Columns,
         last_ns: &mut Option<u64>,
         facts: &mut Facts,
-    ) -> io::Result<Result<(), Vec<Problem>>> {
+    ) -> io::Result<Result<Taken, Vec<Problem>>> {
         let message = match message::parse(row, columns) {
             Ok(message) => message,
             Err(problems) => return Ok(Err(problems)),
@@ -143,7 +168,7 @@ impl Reading<'_> {
         facts.fillers += u64::from(filler.is_some_and(|size| size > 0));
         facts.first_ns = Some(facts.first_ns.map_or(time_ns, |first| first.min(time_ns)));
         *last_ns = Some(time_ns);
-        Ok(Ok(()))
+        Ok(Ok(Taken { place, bytes: message.body.len() }))
     }
 
     /// A row without a time comes after the one before it.
