@@ -4,4 +4,5 @@ pub mod analyze;
 pub mod curves;
 pub mod dissector;
 pub mod encap;
+pub mod layers;
 pub mod page;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hubbub::config::Flags;
 use hubbub::net;
-use tools::{analyze, curves, dissector, encap};
+use tools::{analyze, curves, dissector, encap, layers};
 
 /// The command line is wrong; clap's own errors exit with the same.
 const USAGE: u8 = 2;
@@ -28,6 +28,7 @@ enum Action {
     Curves(curves::Options),
     Encap(encap::Options),
     Analyze(analyze::Options),
+    Layers(layers::Options),
     /// Print the dissector that teaches Wireshark Hubbub's protocol
     Dissector,
     /// The server, as `load` starts it: the same code and profile as the tool, never a stale one
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Action::Dissector => dissector::run(&mut io::stdout(), &mut io::stderr()),
         Action::Encap(options) => encap::run(&options, &mut io::stderr()),
         Action::Analyze(options) => analyze::run(&options, &mut io::stdout(), &mut io::stderr()),
+        Action::Layers(options) => layers::run(&options, &mut io::stderr()),
         Action::Serve(flags) => serve(&flags),
         Action::Relay(relay) => {
             load::follow_parent();
