@@ -1,5 +1,8 @@
 //! What the application says: the payload, and what it consists of.
 
+use std::fmt::Write as _;
+use std::ops::Range;
+
 use memchr::memmem;
 
 use super::field::{Field, Fields, Kind, Layer};
@@ -62,7 +65,7 @@ fn purpose(shown: &Shown, length: usize) -> String {
     };
     words.push_str(" For the layers below, these are bytes and nothing more.");
     if shown.segments > 1 {
-        words.push_str(&format!(" This segment carries bytes {first} to {last} of {all}."));
+        let _ = write!(words, " This segment carries bytes {first} to {last} of {all}.");
     }
     words
 }
@@ -79,8 +82,8 @@ fn whole(shown: &Shown) -> Vec<Field> {
     let text = memmem::find(sent, &shown.text).map(|at| at..at + shown.text.len());
     let text = text.filter(|text| !text.is_empty());
     match (shown.service, text) {
-        (Some("HTTP"), text) if shown.transport == Transport::Tcp => http(sent, text),
-        (Some("DNS"), None) => dns(sent, shown.transport),
+        (Some("HTTP"), text) if shown.transport == Transport::Tcp => http(sent, text.as_ref()),
+        (Some("DNS"), _) if sent != shown.text => dns(sent, shown.transport),
         (Some("SSH"), _) if sent != shown.text => other(sent, "The message in SSH's format."),
         (_, Some(text)) => plain(sent, text),
         (_, None) => other(sent, "What encap made of the message."),
@@ -94,7 +97,7 @@ fn other(sent: &[u8], purpose: &'static str) -> Vec<Field> {
 }
 
 /// The message, with what was added before and behind.
-fn plain(sent: &[u8], text: std::ops::Range<usize>) -> Vec<Field> {
+fn plain(sent: &[u8], text: Range<usize>) -> Vec<Field> {
     let mut fields = Fields::new(sent, 0, "");
     if text.start > 0 {
         fields.add("Added before", 8 * text.start, "", "Not in the table: its format wants it.");
@@ -108,54 +111,76 @@ fn plain(sent: &[u8], text: std::ops::Range<usize>) -> Vec<Field> {
     fields.done()
 }
 
-/// Lines of a head, and a body; what is not the table's begins a field of its own.
-fn http(sent: &[u8], text: Option<std::ops::Range<usize>>) -> Vec<Field> {
+/// What a piece of HTTP is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    StartLine,
+    HeaderLine,
+    /// Behind what the table says of a line.
+    LineEnd,
+    BlankLine,
+    Body,
+}
+
+impl Piece {
+    fn name(self) -> &'static str {
+        match self {
+            Self::StartLine => "Start line",
+            Self::HeaderLine => "Header line",
+            Self::LineEnd => "Line end",
+            Self::BlankLine => "Blank line",
+            Self::Body => "Body",
+        }
+    }
+
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::StartLine => "What is asked for, or what became of it, and in which version.",
+            Self::HeaderLine => "A name, a colon, and what it says of the message.",
+            Self::LineEnd => "CR and LF: here the line ends.",
+            Self::BlankLine => "Here the head ends, and the body begins.",
+            Self::Body => "What it is all about; the head says how long it is.",
+        }
+    }
+}
+
+/// Lines of a head, and a body; where the table's text begins or ends, a piece does, too.
+fn http(sent: &[u8], text: Option<&Range<usize>>) -> Vec<Field> {
     let mut fields = Fields::new(sent, 0, RFC_HTTP);
     let first_line = sent.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let has_head = memmem::find(first_line, b"HTTP/").is_some();
-    let (mut at, mut in_head, mut lines) = (0, has_head, 0);
+    let mut in_head = memmem::find(first_line, b"HTTP/").is_some();
+    let (mut at, mut pieces) = (0, 0);
     while at < sent.len() {
-        let line_end = memchr::memchr(b'\n', &sent[at..]).map_or(sent.len(), |end| at + end + 1);
-        let mut end = if in_head && lines < MAX_LINES { line_end } else { sent.len() };
-        if let Some(text) = &text {
-            let cuts = [text.start, text.end];
-            end = cuts.into_iter().find(|cut| (at + 1..end).contains(cut)).unwrap_or(end);
-        }
-        let is_ours = text.as_ref().is_none_or(|text| !text.contains(&at));
-        let piece = &sent[at..end];
-        let is_blank = piece.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        let end = http_end(sent, at, in_head && pieces < MAX_LINES, text);
+        let bytes = &sent[at..end];
+        let is_blank = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
         let begins_line = at == 0 || sent[at - 1] == b'\n';
-        let (name, purpose) = http_piece(in_head, at == 0, is_blank, begins_line);
-        let purpose = if is_ours {
-            format!("{purpose} The table does not have it: encap added it.")
-        } else {
-            purpose.to_owned()
+        let piece = match (in_head, is_blank) {
+            (false, false) => Piece::Body,
+            (true, true) if begins_line => Piece::BlankLine,
+            (_, true) => Piece::LineEnd,
+            (true, false) if at == 0 => Piece::StartLine,
+            (true, false) => Piece::HeaderLine,
         };
-        fields.add(name, 8 * piece.len(), "", purpose);
-        if in_head && is_blank && begins_line {
-            in_head = false;
-        }
-        lines += 1;
+        let added = match text {
+            Some(text) if text.contains(&at) => "",
+            _ => " The table does not have it: encap added it.",
+        };
+        let purpose = format!("{}{added}", piece.purpose());
+        fields.add(piece.name(), 8 * bytes.len(), "", purpose);
+        in_head &= piece != Piece::BlankLine;
+        pieces += 1;
         at = end;
     }
     fields.done()
 }
 
-fn http_piece(
-    in_head: bool,
-    is_first: bool,
-    is_blank: bool,
-    begins_line: bool,
-) -> (&'static str, &'static str) {
-    match (in_head, is_blank) {
-        (true, true) if begins_line => ("Blank line", "Here the head ends, and the body begins."),
-        (_, true) => ("Line end", "CR and LF: here the line ends."),
-        (true, false) if is_first => {
-            ("Start line", "What is asked for, or what became of it, and in which version.")
-        }
-        (true, false) => ("Header line", "A name, a colon, and what it says of the message."),
-        (false, false) => ("Body", "What it is all about; the head says how long it is."),
-    }
+/// Where a piece ends that begins at a byte: with the line, or with everything.
+fn http_end(sent: &[u8], at: usize, by_line: bool, text: Option<&Range<usize>>) -> usize {
+    let line = memchr::memchr(b'\n', &sent[at..]).map(|end| at + end + 1);
+    let end = line.filter(|_| by_line).unwrap_or(sent.len());
+    let cuts = text.map_or([end; 2], |text| [text.start, text.end]);
+    cuts.into_iter().find(|cut| (at + 1..end).contains(cut)).unwrap_or(end)
 }
 
 /// A message of DNS: its header of twelve bytes, the question, and what follows.

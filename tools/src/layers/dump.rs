@@ -1,5 +1,7 @@
 //! The bytes of a frame, sixteen in a row, each with what it belongs to.
 
+use std::borrow::Borrow;
+
 use super::field::{Kind, Layer};
 use super::visible;
 
@@ -93,6 +95,18 @@ pub fn lines(frame: &[u8], layers: &[Layer]) -> Vec<Line> {
         number += layer.fields.len();
     }
     lines
+}
+
+/// The character of a cell in a line of them; `None` where the one before reaches over it. A wide
+/// one that is cut has no room.
+pub fn character(cells: &[impl Borrow<Cell>], index: usize) -> Option<char> {
+    match cells.get(index)?.borrow().glyph {
+        Glyph::One(c) => Some(c),
+        Glyph::Two(c) if index + 1 < cells.len() => Some(c),
+        Glyph::Covered if index > 0 => None,
+        Glyph::Two(_) | Glyph::Covered | Glyph::More => Some('·'),
+        Glyph::None => Some('.'),
+    }
 }
 
 fn fields_at(layer: &Layer, byte: usize, first: usize) -> Vec<usize> {

@@ -11,7 +11,7 @@ use super::Lesson;
 use super::checksum::Working;
 use super::cost;
 use super::diagram::{self, Slot};
-use super::dump::{self, Cell, Glyph, Line};
+use super::dump::{self, Cell, Line};
 use super::field::{Field, Kind, Layer};
 use super::opening::Greeting;
 use super::words::{self, count, grouped, percent};
@@ -287,25 +287,11 @@ fn half(cells: &[&Cell]) -> Half {
         let fields: Vec<String> = first.fields.iter().map(|number| format!(" f{number}")).collect();
         let classes = format!("{}{}", first.kind.name(), fields.concat());
         let bytes: Vec<u8> = same.iter().map(|cell| cell.byte).collect();
+        let text = (0..same.len()).filter_map(|index| dump::character(same, index));
         half.hex.push(Piece { classes: classes.clone(), text: hex(&bytes) });
-        half.text.push(Piece { classes, text: characters(same) });
+        half.text.push(Piece { classes, text: text.collect() });
     }
     half
-}
-
-fn characters(cells: &[&Cell]) -> String {
-    let mut text = String::new();
-    for (index, cell) in cells.iter().enumerate() {
-        match cell.glyph {
-            Glyph::One(c) => text.push(c),
-            Glyph::Two(c) if index + 1 < cells.len() => text.push(c),
-            Glyph::Two(_) | Glyph::More => text.push('·'),
-            Glyph::Covered if index > 0 => {}
-            Glyph::Covered => text.push('·'),
-            Glyph::None => text.push('.'),
-        }
-    }
-    text
 }
 
 /// A checksum with its sentences.

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::Lesson;
-use super::checksum::Working;
+use super::checksum::{Step, Working};
 use super::cost::Part;
-use super::dump::{self, Glyph, Line, Run};
+use super::dump::{self, Line, Run};
 use super::field::{Field, Kind, Layer};
 use super::visible;
 use super::words::{self, count, grouped, percent};
@@ -16,13 +16,20 @@ use super::words::{self, count, grouped, percent};
 /// How wide a line is where there is no terminal, in characters.
 pub const USUAL_WIDTH: usize = 80;
 
-/// Narrower ones are not read well, and wider ones neither.
-const WIDTHS: std::ops::RangeInclusive<usize> = 60..=110;
+/// Narrower ones are not laid out for, and wider ones are not read well.
+const WIDTHS: std::ops::RangeInclusive<usize> = 40..=110;
+
+/// From here on there is room for sixteen bytes with their characters. Below, there are eight in a
+/// row, and words stand below bytes in place of beside them.
+const WIDE: usize = 76;
 
 /// The columns of a table of fields: the offset in the frame and in the header, and the bytes.
 const OFFSET: usize = 6;
 const BYTES: usize = 19;
 const BEFORE_FIELD: usize = 2 + 2 * OFFSET + 2 + BYTES + 2;
+
+/// How far words are indented that stand below bytes.
+const BELOW: usize = 6;
 
 /// Bytes in a row of such a table, and rows of a field that is long.
 const BYTES_A_ROW: usize = 6;
@@ -30,10 +37,17 @@ const MAX_ROWS: usize = 3;
 
 /// The columns of a sum: its words, and the total.
 const WORDS: usize = 39;
+const NARROW_WORDS: usize = 19;
 const TOTAL: usize = 7;
+
+/// Words of a sum in a row of a narrow window.
+const WORDS_A_ROW: usize = 4;
 
 /// What stands before the text of a sum.
 const BEFORE_SUM: usize = 2 + WORDS + 1 + TOTAL + 1 + TOTAL + 2;
+
+/// The column of the names of layers.
+const KIND: usize = 13;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -87,9 +101,13 @@ impl Sheet {
         self.out.push('\n');
     }
 
+    fn is_narrow(&self) -> bool {
+        self.width < WIDE
+    }
+
     fn heading(&mut self, style: Style, text: &str) {
         self.line("");
-        self.line(&paint(style.bold(), text));
+        self.say(0, style.bold(), text);
     }
 
     /// A paragraph, wrapped.
@@ -109,16 +127,46 @@ impl Sheet {
             self.say(0, Style::new(), &sentence);
         }
         self.heading(BOLD, "Down the layers");
-        let mut boxes = String::new();
-        let mut total = 0;
+        self.boxes(lesson);
+    }
+
+    /// Headers, one more in each line, under names or, where these have no room, letters.
+    fn boxes(&mut self, lesson: &Lesson) {
+        let label = |layer: &Layer, is_named: bool| match is_named {
+            true => format!("[{} {}]", layer.name, layer.bytes.len()),
+            false => format!("[{} {}]", layer.kind.letter(), layer.bytes.len()),
+        };
+        let all: usize = lesson.layers.iter().map(|layer| label(layer, true).len()).sum();
+        let is_named = 2 + KIND + all + TOTAL <= self.width;
+        let (mut boxes, mut wide, mut total) = (String::new(), 0, 0);
         for layer in lesson.layers.iter().rev() {
             total += layer.bytes.len();
-            let label = format!("[{} {}]", layer.name, layer.bytes.len());
-            boxes = format!("{}{boxes}", paint(colour(layer.kind), &label));
-            let wide = anstream::adapter::strip_str(&boxes).to_string().len();
-            let room = (self.width - 2).saturating_sub(13 + 7 + wide);
-            let name = paint(colour(layer.kind), &format!("{:<13}", layer.kind.name()));
-            self.line(&format!("  {name}{:room$}{boxes}{total:>7}", ""));
+            let label = label(layer, is_named);
+            wide += label.len();
+            boxes.insert_str(0, &paint(colour(layer.kind), &label));
+            let kind = if self.is_narrow() {
+                String::new()
+            } else {
+                format!("{:KIND$}", layer.kind.name())
+            };
+            let room = (self.width - 2).saturating_sub(kind.len() + wide + TOTAL);
+            let kind = paint(colour(layer.kind), &kind);
+            self.line(&format!("  {kind}{:room$}{boxes}{total:>TOTAL$}", ""));
+        }
+        if !is_named {
+            self.legend(lesson);
+        }
+    }
+
+    fn legend(&mut self, lesson: &Lesson) {
+        let names = lesson.layers.iter().map(|layer| {
+            let name = format!("{} {}", layer.kind.letter(), layer.kind.name());
+            paint(colour(layer.kind), &name)
+        });
+        // In a narrow window two by two.
+        let names: Vec<String> = names.collect();
+        for names in names.chunks(if self.is_narrow() { 2 } else { names.len().max(1) }) {
+            self.line(&format!("  {}", names.join("  ")));
         }
     }
 
@@ -127,25 +175,23 @@ impl Sheet {
         self.heading(colour(layer.kind), &title);
         self.say(2, Style::new(), &words::sourced(&layer.purpose, layer.source, ""));
         self.line("");
+        let field = if self.is_narrow() { "" } else { "field" };
         let header =
-            format!("  {:>OFFSET$}{:>OFFSET$}  {:BYTES$}  field", "frame", "layer", "bytes");
+            format!("  {:>OFFSET$}{:>OFFSET$}  {:BYTES$}  {field}", "frame", "layer", "bytes");
         self.line(&paint(DIM, &header));
         for field in &layer.fields {
             self.field(lesson, layer, field);
         }
     }
 
-    /// Bytes at the left, words at the right, line by line.
+    /// Bytes at the left; words at the right, line by line, or below.
     fn field(&mut self, lesson: &Lesson, layer: &Layer, field: &Field) {
         let style = colour(layer.kind);
-        let width = self.width - BEFORE_FIELD;
         let bytes = field_bytes(&lesson.shown.frame, field);
-        let name = format!("{}: {}", field.name, field.value);
-        let mut right: Vec<(bool, String)> = Vec::new();
-        right.extend(textwrap::wrap(&name, width).into_iter().map(|line| (true, line.into())));
-        let purpose = words::sourced(&field.purpose, field.source, layer.source);
-        right.extend(textwrap::wrap(&purpose, width).into_iter().map(|line| (false, line.into())));
-        for index in 0..bytes.len().max(right.len()) {
+        let width = self.width - if self.is_narrow() { BELOW } else { BEFORE_FIELD };
+        let words = field_words(layer, field, width);
+        let beside = if self.is_narrow() { &[][..] } else { &words };
+        for index in 0..bytes.len().max(beside.len()) {
             let (start, here) = (field.bytes().start, field.bytes().start - layer.bytes.start);
             let offsets = if index == 0 {
                 format!("{start:>OFFSET$}{:>OFFSET$}", format!("+{here}"))
@@ -154,16 +200,11 @@ impl Sheet {
             };
             let left = bytes.get(index).map_or("", String::as_str);
             let left = paint(style, &format!("{left:BYTES$}"));
-            let right = match right.get(index) {
-                Some((true, text)) if index == 0 => match text.split_once(": ") {
-                    Some((name, value)) => format!("{}: {value}", paint(BOLD, name)),
-                    None => paint(BOLD, text),
-                },
-                Some((true, text)) => text.clone(),
-                Some((false, text)) => paint(DIM, text),
-                None => String::new(),
-            };
+            let right = beside.get(index).map_or("", String::as_str);
             self.line(&format!("  {offsets}  {left}  {right}"));
+        }
+        for words in words.iter().skip(beside.len()) {
+            self.line(&format!("{:BELOW$}{words}", ""));
         }
     }
 
@@ -172,35 +213,48 @@ impl Sheet {
         self.heading(style, &format!("{}, worked out", working.name));
         self.say(2, Style::new(), &words::how_to_sum(working));
         self.line("");
-        let header = format!("  {:WORDS$} {:>TOTAL$} {:>TOTAL$}  what", "words", "sum", "folded");
+        let (wide, what) = if self.is_narrow() { (NARROW_WORDS, "") } else { (WORDS, "what") };
+        let header = format!("  {:wide$} {:>TOTAL$} {:>TOTAL$}  {what}", "words", "sum", "folded");
         self.line(&paint(DIM, &header));
         for step in &working.steps {
-            let words: Vec<String> = step.words.iter().map(|word| format!("{word:04x}")).collect();
-            let words = if words.is_empty() { "…".to_owned() } else { words.join(" ") };
-            let words = paint(style, &format!("{words:WORDS$}"));
-            let sums =
-                format!("{:>TOTAL$x} {:>TOTAL$}", step.total, format!("{:04x}", step.folded));
-            let what = textwrap::wrap(&step.what, self.width - BEFORE_SUM);
-            for (index, what) in what.iter().enumerate() {
-                if index == 0 {
-                    self.line(&format!("  {words} {sums}  {what}"));
-                } else {
-                    self.line(&format!("{:BEFORE_SUM$}{what}", ""));
-                }
+            if self.is_narrow() {
+                self.narrow_step(style, step);
+            } else {
+                self.step(style, step);
             }
         }
         self.line("");
         self.say(2, BOLD, &words::outcome(working));
     }
 
+    fn step(&mut self, style: Style, step: &Step) {
+        let words = paint(style, &format!("{:WORDS$}", words_of(&step.words)));
+        let sums = sums_of(step);
+        let what = textwrap::wrap(&step.what, self.width - BEFORE_SUM);
+        for (index, what) in what.iter().enumerate() {
+            if index == 0 {
+                self.line(&format!("  {words} {sums}  {what}"));
+            } else {
+                self.line(&format!("{:BEFORE_SUM$}{what}", ""));
+            }
+        }
+    }
+
+    /// What is added, and below it the words, of which the last row has the sums.
+    fn narrow_step(&mut self, style: Style, step: &Step) {
+        self.say(2, DIM, &step.what);
+        let mut rows: Vec<String> = step.words.chunks(WORDS_A_ROW).map(words_of).collect();
+        let last = rows.pop().unwrap_or_else(|| words_of(&[]));
+        for row in rows {
+            self.line(&format!("  {}", paint(style, &row)));
+        }
+        let last = paint(style, &format!("{last:NARROW_WORDS$}"));
+        self.line(&format!("  {last} {}", sums_of(step)));
+    }
+
     fn dump(&mut self, lesson: &Lesson) {
         self.heading(BOLD, "The bytes");
-        let mut legend = String::new();
-        for layer in &lesson.layers {
-            let name = format!("{} {}", layer.kind.letter(), layer.kind.name());
-            let _ = write!(legend, "{}  ", paint(colour(layer.kind), &name));
-        }
-        self.line(&format!("  {legend}"));
+        self.legend(lesson);
         for line in &lesson.dump {
             match line {
                 Line::Run(run) => self.run(run),
@@ -212,10 +266,24 @@ impl Sheet {
     }
 
     fn run(&mut self, run: &Run) {
+        if !self.is_narrow() {
+            self.row(run, dump::ROW, "  ");
+            return;
+        }
+        let half = dump::ROW / 2;
+        let first = half.saturating_sub(run.indent).min(run.cells.len());
+        let (left, right) = run.cells.split_at(first);
+        self.row(&Run { cells: left.to_vec(), ..*run }, half, "");
+        let indent = run.indent.saturating_sub(half);
+        self.row(&Run { row: run.row + half, indent, cells: right.to_vec() }, half, "");
+    }
+
+    /// Bytes of one layer in a row of so many.
+    fn row(&mut self, run: &Run, columns: usize, margin: &str) {
         let Some(first) = run.cells.first() else { return };
         let style = colour(first.kind);
         let mut hex = String::new();
-        for column in 0..dump::ROW {
+        for column in 0..columns {
             if column == dump::ROW / 2 {
                 hex.push(' ');
             }
@@ -227,22 +295,23 @@ impl Sheet {
                 None => hex.push_str("   "),
             }
         }
-        let text: String =
-            run.cells.iter().enumerate().map(|(i, cell)| glyph(run, i, cell.glyph)).collect();
-        let (letter, hex) = (first.kind.letter(), paint(style, &hex));
-        let indent = run.indent;
-        self.line(&format!(
-            "  {letter} {:04x}  {hex} {:indent$}{}",
-            run.row,
-            "",
-            paint(style, &text)
-        ));
+        let text: String = (0..run.cells.len()).map(|index| glyph(run, index)).collect();
+        let (letter, row, indent) = (first.kind.letter(), run.row, run.indent);
+        let (hex, text) = (paint(style, &hex), paint(style, &text));
+        let gap = margin.len().max(1);
+        let space = margin.len() / 2 + indent;
+        self.line(&format!("{margin}{letter} {row:04x}{:gap$}{hex}{:space$}{text}", "", ""));
     }
 
     fn shares(&mut self, lesson: &Lesson) {
         self.heading(BOLD, "What each layer adds");
         let all = lesson.shares.last().map_or(0, |share| share.total);
-        let header = format!("  {:24}{:>7}{:>9}{:>9}", "", "bytes", "share", "total");
+        let [margin, name, bytes, part, total] =
+            if self.is_narrow() { [0, 20, 6, 8, 6] } else { [2, 24, 7, 9, 9] };
+        let header = format!(
+            "{:margin$}{:name$}{:>bytes$}{:>part$}{:>total$}",
+            "", "", "bytes", "share", "total"
+        );
         self.line(&paint(DIM, &header));
         for share in &lesson.shares {
             let kind = share.layer.and_then(|index| lesson.layers.get(index)).map(|it| it.kind);
@@ -250,9 +319,12 @@ impl Sheet {
             let room = self.width.saturating_sub(54);
             let bar = (share.bytes * room).div_ceil(all.max(1));
             let bar = paint(style, &"█".repeat(bar));
-            let what = paint(style, &format!("{:24}", share.what));
-            let part = percent(share.bytes as u64, all as u64);
-            self.line(&format!("  {what}{:>7}{part:>9}{:>9}  {bar}", share.bytes, share.total));
+            let what = paint(style, &format!("{:name$}", share.what));
+            let percent = percent(share.bytes as u64, all as u64);
+            self.line(&format!(
+                "{:margin$}{what}{:>bytes$}{percent:>part$}{:>total$}  {bar}",
+                "", share.bytes, share.total
+            ));
         }
         self.line("");
         for sentence in words::overhead(lesson) {
@@ -282,8 +354,13 @@ impl Sheet {
         if !lesson.greetings.is_empty() {
             self.line("");
         }
-        let header = format!("  {:24}{:>9}{:>14}{:>14}", "", "frames", "in capture", "on the wire");
-        self.line(&paint(DIM, &header));
+        let heads = if self.is_narrow() {
+            ["frames", "bytes", "wire"]
+        } else {
+            ["frames", "in capture", "on the wire"]
+        };
+        let heads = self.columns("", heads.map(str::to_owned));
+        self.line(&paint(DIM, &heads));
         let tally = &lesson.shown.tally;
         for (what, part) in tally.parts().iter().filter(|(_, part)| part.frames > 0) {
             self.part(what, part);
@@ -297,9 +374,41 @@ impl Sheet {
 
     fn part(&mut self, what: &str, part: &Part) {
         let numbers = [part.frames, part.bytes, part.on_wire].map(grouped);
-        let [frames, bytes, on_wire] = numbers;
-        self.line(&format!("  {what:24}{frames:>9}{bytes:>14}{on_wire:>14}"));
+        self.line(&self.columns(what, numbers));
     }
+
+    fn columns(&self, what: &str, [frames, bytes, on_wire]: [String; 3]) -> String {
+        if self.is_narrow() {
+            format!("{what:20}{frames:>6}{bytes:>7}{on_wire:>7}")
+        } else {
+            format!("  {what:24}{frames:>9}{bytes:>14}{on_wire:>14}")
+        }
+    }
+}
+
+fn words_of(words: &[u16]) -> String {
+    let hex: Vec<String> = words.iter().map(|word| format!("{word:04x}")).collect();
+    if hex.is_empty() { "…".to_owned() } else { hex.join(" ") }
+}
+
+fn sums_of(step: &Step) -> String {
+    format!("{:>TOTAL$x} {:>TOTAL$}", step.total, format!("{:04x}", step.folded))
+}
+
+/// What a field is called and says, and what it is for.
+fn field_words(layer: &Layer, field: &Field, width: usize) -> Vec<String> {
+    let name = format!("{}: {}", field.name, field.value);
+    let purpose = words::sourced(&field.purpose, field.source, layer.source);
+    let mut lines = Vec::new();
+    for (index, line) in textwrap::wrap(&name, width).into_iter().enumerate() {
+        lines.push(match line.split_once(": ") {
+            Some((name, value)) if index == 0 => format!("{}: {value}", paint(BOLD, name)),
+            None if index == 0 => paint(BOLD, &line),
+            _ => line.into_owned(),
+        });
+    }
+    lines.extend(textwrap::wrap(&purpose, width).iter().map(|line| paint(DIM, line)));
+    lines
 }
 
 /// The bytes of a field in rows, and below them its bits where it is less than its bytes.
@@ -321,16 +430,12 @@ fn field_bytes(frame: &[u8], field: &Field) -> Vec<String> {
     rows
 }
 
-/// One cell of the column of characters; a wide character at the end of a row has no room.
-fn glyph(run: &Run, index: usize, glyph: Glyph) -> String {
-    match glyph {
-        Glyph::One(c) if c.is_ascii() => c.to_string(),
-        Glyph::One(c) => format!("{c}{LEFT_TO_RIGHT}"),
-        Glyph::Two(c) if run.cells.get(index + 1).is_some() => c.to_string(),
-        Glyph::Two(_) | Glyph::More => "·".to_owned(),
-        Glyph::Covered if index > 0 => String::new(),
-        Glyph::Covered => "·".to_owned(),
-        Glyph::None => ".".to_owned(),
+/// One cell of the column of characters.
+fn glyph(run: &Run, index: usize) -> String {
+    match dump::character(&run.cells, index) {
+        Some(c) if c.is_ascii() => c.to_string(),
+        Some(c) => format!("{c}{LEFT_TO_RIGHT}"),
+        None => String::new(),
     }
 }
 

@@ -71,7 +71,8 @@ pub fn circumstances(lesson: &Lesson) -> Vec<String> {
     if !shown.is_filler && text != sent {
         let bytes = count(text, "byte");
         said.push(format!(
-            "The table says {bytes}; {} are sent, because {} wants it so. (--verbatim adds nothing.)",
+            "The table says {bytes}; {} are sent, because {} wants it so. (--verbatim adds \
+             nothing.)",
             grouped(sent),
             shown.service.unwrap_or("the application"),
         ));
