@@ -318,11 +318,15 @@ impl Sheet {
             let style = kind.map_or(DIM, colour);
             let room = self.width.saturating_sub(54);
             let bar = (share.bytes * room).div_ceil(all.max(1));
-            let bar = paint(style, &"█".repeat(bar));
+            let bar = if bar > 0 {
+                format!("  {}", paint(style, &"█".repeat(bar)))
+            } else {
+                String::new()
+            };
             let what = paint(style, &format!("{:name$}", share.what));
             let percent = percent(share.bytes as u64, all as u64);
             self.line(&format!(
-                "{:margin$}{what}{:>bytes$}{percent:>part$}{:>total$}  {bar}",
+                "{:margin$}{what}{:>bytes$}{percent:>part$}{:>total$}{bar}",
                 "", share.bytes, share.total
             ));
         }

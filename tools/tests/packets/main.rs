@@ -1,4 +1,5 @@
-//! `tools analyze`, `tools encap` and `tools dissector` as programs: one binary, a room per topic.
+//! `tools analyze`, `tools encap`, `tools layers` and `tools dissector` as programs: one binary, a
+//! room per topic.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@ mod dissector;
 mod encap;
 mod foreign;
 mod gate;
+mod layers;
 mod live;
 mod random;
 mod support;
