@@ -132,9 +132,12 @@ impl Sheet {
 
     /// Headers, one more in each line, under names or, where these have no room, letters.
     fn boxes(&mut self, lesson: &Lesson) {
-        let label = |layer: &Layer, is_named: bool| match is_named {
-            true => format!("[{} {}]", layer.name, layer.bytes.len()),
-            false => format!("[{} {}]", layer.kind.letter(), layer.bytes.len()),
+        let label = |layer: &Layer, is_named: bool| {
+            if is_named {
+                format!("[{} {}]", layer.name, layer.bytes.len())
+            } else {
+                format!("[{} {}]", layer.kind.letter(), layer.bytes.len())
+            }
         };
         let all: usize = lesson.layers.iter().map(|layer| label(layer, true).len()).sum();
         let is_named = 2 + KIND + all + TOTAL <= self.width;
