@@ -430,6 +430,7 @@ mod tests {
         emit_udp(&path(true, None), Side::Client, 0, b"hi", &mut frame).unwrap();
         let ip = &frame[14..];
         assert_eq!(names(&Layers::parse(Link::Ip, ip, count(ip.len()))), "raw:ipv6:udp");
+        assert_eq!(names(&Layers::parse(Link::Ip, &ip[..10], count(ip.len()))), "raw:ipv6");
         for family in [24, 28, 30] {
             let frame = [&[family, 0, 0, 0], ip].concat();
             let layers = Layers::parse(Link::Loopback, &frame, count(frame.len()));
@@ -484,6 +485,7 @@ mod tests {
         for (kind, want) in [
             ([0x88, 0xcc], "eth:lldp"),
             ([0x99, 0x99], "eth:ethertype-0x9999"),
+            ([6, 0], "eth:ethertype-0x0600"),
             ([0, 3], "eth:llc"),
         ] {
             frame[12..14].copy_from_slice(&kind);

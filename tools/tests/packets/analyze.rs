@@ -1,5 +1,6 @@
 //! `tools analyze` as a program: what it says of captures that are whole, cut, damaged or none.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -222,7 +223,7 @@ proptest! {
         for (port, is_client, text) in &rows {
             let (client, server) = (50_000 + port, 7_777);
             let (from, to) = if *is_client { (client, server) } else { (server, client) };
-            table += &format!("{from},{to},{text}\n");
+            writeln!(table, "{from},{to},{text}").unwrap();
             talks.insert(client);
             said += text.len() as u64;
         }

@@ -61,8 +61,8 @@ fn what_tshark_says_of_foreign_files_is_said_here() {
         let keys = ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key)));
         for key in keys.filter(|key| ours.get(*key) != theirs.get(*key)) {
             let is_about = |(file, about, _): &(&str, &str, &str)| {
-                *file == name && key.split([' ', '/']).any(|word| word.starts_with(about))
-                    || *file == name && key == about
+                let mut words = key.split([' ', '/']);
+                *file == name && (key == about || words.any(|word| word.starts_with(about)))
             };
             match EXPLAINED.iter().position(is_about) {
                 Some(reason) => *explained.entry(reason).or_default() += 1,
