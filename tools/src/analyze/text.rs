@@ -52,12 +52,13 @@ fn capture(capture: &Capture) -> String {
     let mut line = |name: &str, text: String| {
         let _ = writeln!(out, "  {name}: {text}");
     };
-    let by = capture.application.iter().map(|name| format!("by {name}"));
-    let on = capture.system.iter().map(|name| format!("on {name}"));
-    let over =
-        (!capture.interfaces.is_empty()).then(|| format!("over {}", capture.interfaces.join(", ")));
-    let parts = [capture.format.to_owned()].into_iter().chain(by).chain(on).chain(over);
-    line("file", parts.collect::<Vec<_>>().join(", "));
+    let application = capture.application.iter().map(|name| format!("written by {name}"));
+    let system = capture.system.iter().map(|name| format!("system {name}"));
+    let interfaces = (!capture.interfaces.is_empty())
+        .then(|| format!("{} {}", plural(capture.interfaces.len()), capture.interfaces.join(", ")));
+    let parts = [capture.format.to_owned()].into_iter();
+    let parts: Vec<String> = parts.chain(application).chain(system).chain(interfaces).collect();
+    line("file", parts.join("; "));
     if let (Some(first), Some(last)) = (capture.first_ns, capture.last_ns) {
         line("from", date(first));
         line("to", format!("{} ({})", date(last), duration(capture.duration_ns)));
@@ -78,6 +79,10 @@ fn capture(capture: &Capture) -> String {
         }
     }
     out
+}
+
+fn plural(interfaces: usize) -> &'static str {
+    if interfaces == 1 { "interface" } else { "interfaces" }
 }
 
 /// Bytes over time, a column for each step.
