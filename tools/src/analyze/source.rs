@@ -1,8 +1,8 @@
 //! A capture file, read record by record: pcap and pcapng, of anybody.
 //!
 //! The formats are pcap-file's to know. What it is given is bounded here: no record longer than
-//! [`MAX_RECORD`](super::input::MAX_RECORD), no more than [`MAX_INTERFACES`] interfaces, and no
-//! options of packets, which would be kept in memory for each.
+//! `MAX_RECORD` of the input, no more than `MAX_INTERFACES` interfaces, and no options of
+//! packets, which would be kept in memory for each.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
