@@ -23,6 +23,10 @@ use super::units::{duration, size};
 /// Points of the chart of traffic.
 const MOST_POINTS: usize = 360;
 
+/// What a time is counted in, so that its round numbers are round: nanoseconds to days.
+const UNITS_NS: [u64; 7] =
+    [1, 1_000, 1_000_000, 1_000_000_000, 60_000_000_000, 3_600_000_000_000, 86_400_000_000_000];
+
 /// How many buckets wide the place of a pause is.
 const PAUSE: usize = 4;
 
@@ -40,23 +44,32 @@ pub(super) fn traffic(traffic: &mut Traffic) -> Option<Chart> {
     let stretches = traffic.stretches(MOST_POINTS);
     let width_ns = traffic.width_ns();
     let first = stretches.first()?;
+    // Where nothing is cut out, the axis is time. Otherwise it is the buckets that are drawn.
+    let all_ns = first.buckets.len() as u64 * width_ns;
+    let unit_ns = UNITS_NS.into_iter().rfind(|unit_ns| *unit_ns <= all_ns).unwrap_or(1) as f64;
+    let scale = if stretches.len() == 1 { width_ns as f64 / unit_ns } else { 1.0 };
     let (mut plots, mut places, mut pauses) = (Vec::new(), Vec::new(), Vec::new());
     for stretch in &stretches {
         let at = places.len();
         if at > 0 {
             pauses.push(at - PAUSE / 2);
         }
-        plots.push(Plot::from(line(stretch, at, width_ns)));
+        plots.push(Plot::from(line(stretch, at, width_ns, scale)));
         let count = stretch.buckets.len() + 1 + PAUSE;
         let times = (0..count as u64).map(|place| stretch.start_ns + place * width_ns);
         places.extend(times);
     }
     let start_ns = first.start_ns;
-    let end = (places.len() - PAUSE) as f64;
+    let end = (places.len() - PAUSE) as f64 * scale;
+    let is_whole = pauses.is_empty();
     let label = move |place: f64| {
-        // A tick that is within a pause would be a time at which nothing is drawn.
-        let time = places.get(place.max(0.0) as usize).map(|time| time - start_ns);
-        time.map(|time_ns| if time_ns == 0 { "0".to_owned() } else { duration(time_ns) })
+        let time = if is_whole {
+            Some((place.max(0.0) * unit_ns).round() as u64)
+        } else {
+            // A tick that is within a pause would be a time at which nothing is drawn.
+            places.get(place.max(0.0) as usize).map(|time| time - start_ns)
+        };
+        time.map(|time_ns| if time_ns == 0 { "0".to_owned() } else { round(&duration(time_ns)) })
             .unwrap_or_default()
     };
     let mut layout = Layout::auto_from_plots(&plots)
@@ -77,11 +90,11 @@ pub(super) fn traffic(traffic: &mut Traffic) -> Option<Chart> {
     Some(Chart { svg: draw(plots, layout, 960.0, 260.0, "Bytes a second over time"), caption })
 }
 
-fn line(stretch: &Stretch, at: usize, width_ns: u64) -> LinePlot {
+fn line(stretch: &Stretch, at: usize, width_ns: u64, scale: f64) -> LinePlot {
     let seconds = width_ns as f64 / 1e9;
     let rates = stretch.buckets.iter().map(|count| count.bytes as f64 / seconds).chain([0.0]);
     let points: Vec<(f64, f64)> =
-        rates.enumerate().map(|(place, rate)| ((at + place) as f64, rate)).collect();
+        rates.enumerate().map(|(place, rate)| ((at + place) as f64 * scale, rate)).collect();
     LinePlot::new()
         .with_data(points)
         .with_color("var(--accent)")
@@ -89,6 +102,11 @@ fn line(stretch: &Stretch, at: usize, width_ns: u64) -> LinePlot {
         .with_step()
         .with_fill()
         .with_fill_opacity(0.25)
+}
+
+/// A number without the zeroes behind its point.
+fn round(text: &str) -> String {
+    text.replacen(".00 ", " ", 1).replacen(".0 ", " ", 1)
 }
 
 fn rate(bytes: f64) -> String {
