@@ -159,28 +159,56 @@ fn a_new_file_is_for_its_owner_and_an_old_one_is_written_over() {
     assert_whole(&file);
 }
 
-#[test]
-fn a_pipe_that_nobody_reads_holds_up_nobody() {
+/// A named pipe that is open for reading, and not read; none where there are no such things.
+fn unread_pipe(pipe: &Path) -> Option<fs::File> {
     if !has_tool("mkfifo") {
-        return;
+        return None;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let pipe = folder.path().join("chat.pcapng");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    let made = std::process::Command::new("mkfifo").arg(pipe).status().unwrap();
     if !made.success() {
-        return skip("there are no named pipes");
+        skip("there are no named pipes");
+        return None;
     }
     // Opened both ways, it waits for nobody.
-    let reader = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
-    let server = Server::start(&flags(&pipe));
+    Some(fs::OpenOptions::new().read(true).write(true).open(pipe).unwrap())
+}
+
+/// Says more than a pipe holds, and everyone reads it.
+fn fill(server: &Server) {
     let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
-    let started = now();
     for n in 0..100 {
         let text = format!("{n} {}", "x".repeat(4000));
         alice.send(&format!("all {text}"));
         bob.expect(&format!("[Alice]: {text}"));
         alice.expect(&format!("[Alice]: {text}"));
     }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_the_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("chat.pcapng");
+    let Some(_reader) = unread_pipe(&pipe) else { return };
+    let mut server = Server::start(&flags(&pipe));
+    fill(&server);
+    server.signal(Signal::TERM);
+    server.await_log("stopped");
+    // The first may still come while it is the server's to stop.
+    let code = eventually("the end of the server", || {
+        server.signal(Signal::INT);
+        server.exit_code()
+    });
+    assert_eq!(code, 130);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_up_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("chat.pcapng");
+    let Some(reader) = unread_pipe(&pipe) else { return };
+    let server = Server::start(&flags(&pipe));
+    let started = now();
+    fill(&server);
     assert!(now() - started < crate::support::DEADLINE);
     drop(reader);
     assert_chat_goes_on(server, "chat.pcapng: Broken pipe", 4);

@@ -2,11 +2,13 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 
@@ -49,6 +51,19 @@ impl System {
         let events = Events::with_capacity(EVENTS_PER_POLL);
         Ok(Self { poll, events, listeners, signals, started: Instant::now() })
     }
+}
+
+/// From here on, SIGTERM and SIGINT end the process at once, with this exit code.
+///
+/// # Errors
+///
+/// Those of the system's signals.
+pub(super) fn end_by_signal(code: u8) -> io::Result<()> {
+    static ALWAYS: AtomicBool = AtomicBool::new(true);
+    for signal in [SIGTERM, SIGINT] {
+        flag::register_conditional_shutdown(signal, code.into(), &ALWAYS)?;
+    }
+    Ok(())
 }
 
 impl Platform for System {

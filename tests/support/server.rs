@@ -149,6 +149,11 @@ impl Server {
         eventually("the end of the server", || self.child.try_wait().expect("it is our child"))
     }
 
+    /// Its exit code, if it has ended by itself.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.child.try_wait().expect("it is our child")?.code()
+    }
+
     /// Kills it at once, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the server runs");
