@@ -109,8 +109,13 @@ fn a_file_that_cannot_be_written_is_told_before_anybody_connects() {
     let full = folder.path().join("full.pcapng");
     symlink("/dev/full", &full).unwrap();
     let nowhere = folder.path().join("nowhere/chat.pcapng");
-    for (file, reason) in [(nowhere, "No such file"), (full, "No space left")] {
-        let output = Launch::new(&flags(&file)).command().output().unwrap();
+    let in_a_set = format!("{} --capture-size 1MiB", flags(&full));
+    for (file, flags, reason) in [
+        (&nowhere, flags(&nowhere), "No such file"),
+        (&full, flags(&full), "No space left"),
+        (&full, in_a_set, "it is no file; it would do without --capture-size"),
+    ] {
+        let output = Launch::new(&flags).command().output().unwrap();
         let log = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{log}");
         let want = format!("hubbub: cannot write the capture: {}: {reason}", file.display());

@@ -1,5 +1,7 @@
 //! How a recording begins: a file that is open, and then a recorder and its scribe.
 
+use std::fs;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,6 +28,11 @@ impl Tape {
     /// When it cannot be opened.
     pub(crate) fn open(settings: &Settings) -> Result<Option<Self>, RecordError> {
         let Some(path) = &settings.capture else { return Ok(None) };
+        if settings.capture_size.is_some() && fs::metadata(path).is_ok_and(|data| !data.is_file()) {
+            // Whoever reads a pipe would wait for what goes to files beside it.
+            let why = "it is no file; it would do without --capture-size";
+            return Err(io::Error::other(format!("{}: {why}", path.display())).into());
+        }
         let mut files = Files::new(path, settings.capture_size);
         let opened = files.open_next(wall_ns())?;
         Ok(Some(Self { files, opened }))
