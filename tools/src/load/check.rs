@@ -161,13 +161,20 @@ impl Check {
     ) -> Result<usize, Problem> {
         let matching = self.history.matching(*reader.read, input);
         let (count, bytes) = matching.ok_or(Problem::TooFarBehind { reader: reader.index })?;
+        // What was sent in one write stands together: most lines cost no entry of their own.
+        let (mut sent_ns, mut together) = (0, 0);
         for line in self.history.lines(*reader.read, count) {
-            tally.broadcasts.record(now_ns.saturating_sub(line.message.sent_ns));
+            if line.message.sent_ns != sent_ns {
+                tally.broadcasts.record_many(now_ns.saturating_sub(sent_ns), together);
+                (sent_ns, together) = (line.message.sent_ns, 0);
+            }
+            together += 1;
             line.left = line.left.saturating_sub(1);
             if line.left == 0 {
                 tally.arrived.push(line.message.sender);
             }
         }
+        tally.broadcasts.record_many(now_ns.saturating_sub(sent_ns), together);
         *reader.read += count as u64;
         tally.deliveries += count as u64;
         Ok(bytes)

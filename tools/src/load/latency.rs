@@ -21,6 +21,13 @@ impl Latency {
         self.0.saturating_record(ns);
     }
 
+    /// The same of so many messages, or of none.
+    pub(super) fn record_many(&mut self, ns: u64, count: u64) {
+        if count > 0 {
+            self.0.saturating_record_n(ns, count);
+        }
+    }
+
     pub(super) fn reset(&mut self) {
         self.0.reset();
     }
