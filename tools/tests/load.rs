@@ -102,7 +102,10 @@ fn a_churn_leaves_no_descriptor_behind() {
 
 #[test]
 fn a_storm_in_a_window_and_without() {
-    let report = json("storm --senders 30 --window 0 --versus=--window=4 --count 30 --rounds 1");
+    let report = json(
+        "storm --senders 30 --window 0 --receive-buffer 8192 --count 30 --rounds 1 \
+         --versus=--window=4",
+    );
     for side in [0, 1] {
         assert_counts(&report, side, &[("messages", 900.0), ("deliveries", 27_000.0)]);
     }
@@ -169,6 +172,7 @@ fn what_cannot_be_meant_is_told() {
         ("fanout --size 33", "--size 33 is not from 34 to 60000"),
         ("fanout --window 70000", "--window 70000 is too wide; at most 65536"),
         ("fanout --receivers 4000000", "4000010 clients are too many; 1000000 are the most"),
+        ("fanout --receive-buffer 9", "--receive-buffer 9 is not from 4096 to 67108864"),
         ("fanout --count 0", "--count 0 is nothing to measure"),
         ("fanout --count 1 --seconds 1", "cannot be used with"),
         ("fanout --seconds 0", "not from 0.05 to 86400 seconds"),

@@ -17,7 +17,9 @@ use super::message::Message;
 /// What was read, and what follows from it.
 #[derive(Debug)]
 pub(super) struct Tally {
-    /// Messages that reached somebody.
+    /// Messages that somebody has read, once for each.
+    pub(super) messages: u64,
+    /// The same, once for each who has read it.
     pub(super) deliveries: u64,
     /// How long broadcasts were on their way, to each of their readers.
     pub(super) broadcasts: Latency,
@@ -34,6 +36,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new() -> anyhow::Result<Self> {
         Ok(Self {
+            messages: 0,
             deliveries: 0,
             broadcasts: Latency::new()?,
             whispers: Latency::new()?,
@@ -45,7 +48,7 @@ impl Tally {
 
     /// Counts anew.
     pub(super) fn reset(&mut self) {
-        self.deliveries = 0;
+        (self.messages, self.deliveries) = (0, 0);
         for latency in [&mut self.broadcasts, &mut self.whispers, &mut self.visits] {
             latency.reset();
         }
@@ -203,6 +206,7 @@ impl Check {
             self.take_whisper(reader.index, message, sender)?;
             tally.whispers.record(now_ns.saturating_sub(message.sent_ns));
             tally.arrived.push(message.sender);
+            tally.messages += 1;
             tally.deliveries += 1;
             return Ok(());
         }
@@ -212,6 +216,7 @@ impl Check {
         self.senders[message.sender as usize].broadcasts =
             next(reader.index, message, sender.broadcasts)?;
         self.history.append(whole, message, self.readers);
+        tally.messages += 1;
         // Now it is known; its first reader takes it like everyone else.
         self.take_known(reader, whole, now_ns, tally).map(|_| ())
     }
@@ -329,7 +334,7 @@ mod tests {
         room.read(1, &[all(0, 0), all(1, 0), all(0, 1), all(1, 1), private(0, 0)]).unwrap();
         room.read(2, &[all(0, 1), all(1, 1)]).unwrap();
         room.read(0, &[all(1, 1)]).unwrap();
-        assert_eq!(room.tally.deliveries, 3 * 4 + 2);
+        assert_eq!((room.tally.messages, room.tally.deliveries), (4 + 2, 3 * 4 + 2));
         assert_eq!(room.read, [4; 3]);
         assert_eq!(room.tally.arrived, [1, 0, 1, 0, 0, 1], "when the last has read it");
         assert_eq!(room.tally.broadcasts.quantile(0.5), Some(500));

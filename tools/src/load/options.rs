@@ -84,6 +84,9 @@ pub(super) struct Numbers {
     /// Size of a message, in bytes
     #[arg(long, value_name = "BYTES")]
     pub(super) size: Option<usize>,
+    /// What the system keeps for a client until it reads it, in bytes; it decides itself otherwise
+    #[arg(long, value_name = "BYTES")]
+    pub(super) receive_buffer: Option<usize>,
     /// Measure for so long
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) seconds: Option<f64>,
@@ -189,6 +192,7 @@ impl Numbers {
             stalled: self.stalled.or(base.stalled),
             window: self.window.or(base.window),
             size: self.size.or(base.size),
+            receive_buffer: self.receive_buffer.or(base.receive_buffer),
         }
     }
 }

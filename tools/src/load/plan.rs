@@ -1,5 +1,6 @@
 //! Scenarios: who is there and what they do, as defaults for the numbers that can be chosen.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -17,6 +18,9 @@ const MAX_SIZE: usize = 60_000;
 
 /// The most messages of one talker that are in flight.
 const MAX_WINDOW: u32 = 65_536;
+
+/// The least and the most that the system can be told to keep for a client, in bytes.
+const RECEIVE_BUFFER: RangeInclusive<usize> = 4096..=64 << 20;
 
 /// The most connections at a time that come and go: more than that wait to be accepted, and the
 /// system throws some of them away.
@@ -68,6 +72,9 @@ pub(super) struct Plan {
     pub(super) window: u32,
     /// The size of a message, in bytes.
     pub(super) size: usize,
+    /// What the system keeps for a client until it reads it, in bytes; `None` where that is left
+    /// to the system: it then gives more to those who once were fast, up to megabytes.
+    pub(super) receive_buffer: Option<usize>,
     #[serde(flatten)]
     pub(super) length: Length,
 }
@@ -97,6 +104,7 @@ impl Plan {
             stalled: numbers.stalled.unwrap_or(default.stalled),
             window: numbers.window.unwrap_or(default.window),
             size: numbers.size.unwrap_or(default.size),
+            receive_buffer: numbers.receive_buffer,
             length,
         };
         plan.check().map(|()| plan)
@@ -112,6 +120,7 @@ impl Plan {
             stalled: 0,
             window: 16,
             size: 64,
+            receive_buffer: None,
             length: Length::Time(Duration::from_secs(2)),
         };
         match scenario {
@@ -144,6 +153,10 @@ impl Plan {
         if !(message::MIN_SIZE..=MAX_SIZE).contains(&self.size) {
             let min = message::MIN_SIZE;
             return Err(format!("--size {} is not from {min} to {MAX_SIZE}", self.size));
+        }
+        if let Some(bytes) = self.receive_buffer.filter(|bytes| !RECEIVE_BUFFER.contains(bytes)) {
+            let (min, max) = RECEIVE_BUFFER.into_inner();
+            return Err(format!("--receive-buffer {bytes} is not from {min} to {max}"));
         }
         if self.length == Length::Count(0) {
             return Err("--count 0 is nothing to measure".to_owned());

@@ -122,6 +122,9 @@ fn describe(plan: &Plan) -> String {
         });
         parts.push(format!("{} bytes", plan.size));
     }
+    if let Some(bytes) = plan.receive_buffer {
+        parts.push(format!("receive buffers of {bytes} bytes"));
+    }
     parts.push(match plan.length {
         Length::Time(time) => format!("{} s", time.as_secs_f64()),
         Length::Count(count) if plan.churners() > 0 => format!("{count} logins"),

@@ -118,7 +118,7 @@ fn report(plan: &Plan, crowd: &Crowd<'_>, span: &Span, measures: &mut Measures) 
         measures.add(cpu, span.server_ns.map(|ns| ns / work));
     }
     if plan.talkers() > 0 {
-        measures.add(Metric::Messages, Some(float(crowd.sent)));
+        measures.add(Metric::Messages, Some(float(tally.messages)));
         measures.add(Metric::DeliveriesPerWrite, span.writes.map(|writes| work / writes));
         let per_write = span.server_ns.zip(span.writes).map(|(ns, writes)| ns / writes);
         measures.add(Metric::CpuPerWrite, per_write);

@@ -42,6 +42,8 @@ pub(super) struct Dialer {
     sources: u32,
     /// Talkers never wait.
     is_eager: bool,
+    /// What the system keeps for each client that reads; `None` where that is left to it.
+    receive_buffer: Option<usize>,
     /// The resident who connects next.
     next: u32,
     /// The number in the name of the next who comes and goes. Residents are called by their index.
@@ -67,6 +69,7 @@ impl Dialer {
             address,
             sources,
             is_eager: plan.window == 0,
+            receive_buffer: plan.receive_buffer,
             next: 0,
             next_name: plan.residents(),
             logged_in: 0,
@@ -99,6 +102,8 @@ impl Dialer {
         socket.set_tcp_nodelay(true)?;
         if is_stalled {
             socket.set_recv_buffer_size(STALLED_BUFFER)?;
+        } else if let Some(bytes) = self.receive_buffer {
+            set_receive_buffer(&socket, bytes)?;
         }
         if self.is_eager {
             socket.set_send_buffer_size(EAGER_BUFFER)?;
@@ -111,6 +116,16 @@ impl Dialer {
             _ => Ok(TcpStream::from_std(socket.into())),
         }
     }
+}
+
+/// Has the system keep so much, and not silently less.
+fn set_receive_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
+    socket.set_recv_buffer_size(bytes)?;
+    if socket.recv_buffer_size()? < bytes {
+        let less = "the system allows no receive buffer of so many bytes (net.core.rmem_max)";
+        return Err(io::Error::other(format!("{less}: {bytes}")));
+    }
+    Ok(())
 }
 
 /// Chooses the address that a connection comes from, and leaves the port to `connect`, which knows

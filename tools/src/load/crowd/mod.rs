@@ -60,8 +60,7 @@ pub(super) struct Crowd<'a> {
     eager: VecDeque<u32>,
     check: Check,
     pub(super) tally: Tally,
-    /// Messages that were sent, and deliveries that are due for them.
-    pub(super) sent: u64,
+    /// Deliveries that are due for what was sent.
     due: u64,
     /// Talkers that never wait have filled all buffers on the way at least once.
     is_full: bool,
@@ -98,7 +97,6 @@ impl<'a> Crowd<'a> {
             eager: VecDeque::new(),
             check: Check::new(dialect, plan.readers(), (0..plan.talkers()).map(partner)),
             tally: Tally::new()?,
-            sent: 0,
             due: 0,
             is_full: plan.window > 0,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
@@ -174,7 +172,7 @@ impl<'a> Crowd<'a> {
         }
         while !self.is_quiet() {
             self.turn(None)?;
-            self.draw(if until_ns.is_some() { u64::MAX } else { self.sent });
+            self.draw(if until_ns.is_some() { u64::MAX } else { self.tally.messages });
             self.lose_patience(Self::who_waits)?;
         }
         Ok(Duration::from_nanos(self.now_ns - start_ns))
@@ -248,7 +246,7 @@ impl<'a> Crowd<'a> {
     /// Starts to count anew.
     fn begin(&mut self, length: Length, what: &'static str) -> u64 {
         self.tally.reset();
-        (self.sent, self.due) = (0, 0);
+        self.due = 0;
         self.dialer.gone = 0;
         self.now_ns = self.clock.ns();
         self.heard_ns = self.now_ns;

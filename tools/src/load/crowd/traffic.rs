@@ -95,7 +95,6 @@ impl Crowd<'_> {
         let begun = begun.with_context(|| format!("c{index} cannot talk on"))?;
         let is_private = self.plan.partner(index).is_some();
         let readers = if is_private { 1 } else { self.plan.readers() };
-        self.sent += u64::from(begun);
         self.due += u64::from(begun) * u64::from(readers);
         self.invite(index);
         Ok(())
