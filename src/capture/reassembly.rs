@@ -108,9 +108,11 @@ impl Reassembler {
         self.waiting_bytes
     }
 
-    /// How many bytes are missing before the first that waits; zero when none waits.
+    /// How many bytes are missing before the first that waits, or before the end; zero when
+    /// nothing waits.
     pub fn gap(&self) -> u64 {
-        self.pieces.keys().next().map_or(0, |start| start - self.passed)
+        let first = self.pieces.keys().next().or(self.end.as_ref());
+        first.map_or(0, |place| place - self.passed)
     }
 
     /// What was not as it would be without loss.
@@ -118,8 +120,8 @@ impl Reassembler {
         self.oddities
     }
 
-    /// Gives up what is missing before the first piece that waits, and goes on behind it: for a
-    /// capture that lost packets. It says how many bytes that were.
+    /// Gives up what is missing before what waits, and goes on behind it: for a capture that lost
+    /// packets. It says how many bytes that were.
     pub fn skip_gap(&mut self, out: &mut Vec<u8>) -> u64 {
         let gap = self.gap();
         self.oddities.missing += gap;

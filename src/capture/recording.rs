@@ -168,7 +168,7 @@ impl Talk {
                 sequence: [rng.u32(..FIRST_SEQUENCE_END), rng.u32(..FIRST_SEQUENCE_END)],
                 id: [rng.u16(..), rng.u16(..)],
             };
-            let conversation = Conversation::new(self.path, numbers, Mss::default());
+            let conversation = Conversation::new(self.path, numbers, Mss::usual(&self.path));
             let mut conversation = conversation.with_step(STEP_NS);
             conversation.open(time_ns, out)?;
             for side in Side::BOTH {

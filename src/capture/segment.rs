@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use super::path::{Path, Side};
+
 /// The control bits that this house uses.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Flags(u8);
@@ -78,16 +80,15 @@ impl Mss {
         (Self::MIN..=Self::MAX).contains(&bytes).then_some(Self(bytes))
     }
 
+    /// What Ethernet's 1,500 bytes leave beside the headers of IP and TCP.
+    pub fn usual(path: &Path) -> Self {
+        let socket = path.end(Side::Client).socket;
+        Self(if socket.is_ipv6() { 1_440 } else { 1_460 })
+    }
+
     /// In bytes.
     pub fn get(self) -> u16 {
         self.0
-    }
-}
-
-impl Default for Mss {
-    /// What Ethernet leaves beside the headers of IPv4 and TCP.
-    fn default() -> Self {
-        Self(1_460)
     }
 }
 

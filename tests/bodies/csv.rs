@@ -25,13 +25,8 @@ pub fn run(data: &[u8]) {
     let facts = reading.run(&mut &file[..], &mut |_| {}).expect("a slice can be read");
     check_rows(file, &facts, &problems);
 
-    let resolved = plan.resolve();
-    let style = Style {
-        mss: Mss::new(16).expect("it is the smallest"),
-        verbatim: on(4),
-        seed: 1,
-        shift_ns: facts.shift_ns(),
-    };
+    let resolved = plan.resolve().expect("so few rows leave a port");
+    let style = Style { mss: Mss::new(16), verbatim: on(4), seed: 1, shift_ns: facts.shift_ns() };
     let writer = Writer::new(Vec::new(), Format::Pcap, &About::default()).expect("memory");
     let mut builder = Builder::new(&resolved, style, None, writer);
     let mut sorted = spool.into_sorted().expect("there is room for a temporary file");
@@ -49,7 +44,7 @@ pub fn run(data: &[u8]) {
 
 fn check_rows(file: &[u8], facts: &Facts, problems: &Problems) {
     assert!(problems.count() >= facts.bad_rows);
-    let lines = file.split(|byte| *byte == b'\n').count();
+    let lines = file.split(|byte| matches!(byte, b'\r' | b'\n')).count();
     let told = problems.to_string();
     for problem in told.lines().filter(|line| !line.starts_with("file: and ")) {
         let number = problem.split(':').nth(1).and_then(|number| number.parse::<usize>().ok());

@@ -58,8 +58,8 @@ impl Tape {
     }
 }
 
-/// The time of the wall clock, in nanoseconds since 1970. It is asked once, when a recording
-/// begins: frames are in order although somebody may set it.
+/// The time of the wall clock, in nanoseconds since 1970. It is asked when a recording
+/// begins, and not again: frames are in order although somebody may set it.
 #[expect(clippy::disallowed_methods, reason = "the loop's own clock does not know the date")]
 fn wall_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

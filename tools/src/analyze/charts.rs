@@ -56,8 +56,8 @@ pub(super) fn traffic(traffic: &mut Traffic) -> Option<Chart> {
         }
         plots.push(Plot::from(line(stretch, at, width_ns, scale)));
         let count = stretch.buckets.len() + 1 + PAUSE;
-        let times = (0..count as u64).map(|place| stretch.start_ns + place * width_ns);
-        places.extend(times);
+        let time = |place| stretch.start_ns.saturating_add(width_ns.saturating_mul(place));
+        places.extend((0..count as u64).map(time));
     }
     let start_ns = first.start_ns;
     let end = (places.len() - PAUSE) as f64 * scale;

@@ -95,6 +95,8 @@ pub struct Chat {
     said: Lines,
     heard: Lines,
     has_quit: bool,
+    /// Who was the first to end its stream, and so the chat, although some of it may be missing.
+    first_fin: Option<usize>,
     ending: Ending,
 }
 
@@ -151,13 +153,16 @@ impl Chats {
         segment: &Segment<'_>,
     ) {
         if chat.is_none() {
-            let by_port = ends.iter().position(|end| end.port() == self.port);
+            let server = if is_from_server { from } else { 1 - from.min(1) };
+            let has_port = ends[server].port() == self.port;
             let is_greeting = is_from_server && segment.payload.starts_with(GREETING);
-            let Some(server) = by_port.or(is_greeting.then_some(from)) else { return };
-            // What is left out is counted once for each: by its SYN, or by its greeting.
+            if !has_port && !is_greeting {
+                return;
+            }
+            // What is left out is counted by its SYN, or by its greeting.
             if self.count >= MAX_CHATS {
                 let opens = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
-                self.untold += u64::from(opens || is_greeting && by_port.is_none());
+                self.untold += u64::from(opens || is_greeting && !has_port);
                 return;
             }
             self.count += 1;
@@ -206,23 +211,15 @@ impl Chat {
         let Some(stream) = self.streams.get_mut(from) else { return };
         stream.push(segment, message.payload_bytes);
         self.read(from, message.time_ns, false);
-        if segment.flags.has(Flags::RST) {
-            let reset = if is_server { Ending::ServerReset } else { Ending::ClientReset };
-            self.end(reset);
-        } else if self.streams.get(from).is_some_and(|stream| stream.reassembler.is_finished()) {
-            self.read(from, message.time_ns, true);
-            self.end(match (is_server, self.has_quit) {
-                (_, true) => Ending::Quit,
-                (true, false) => Ending::ServerClosed,
-                (false, false) => Ending::ClientClosed,
-            });
+        if segment.flags.has(Flags::FIN) {
+            self.first_fin.get_or_insert(from);
         }
-    }
-
-    /// What ended it first is how it ended.
-    fn end(&mut self, ending: Ending) {
-        if self.ending == Ending::Open {
-            self.ending = ending;
+        if segment.flags.has(Flags::RST) && self.first_fin.is_none() && self.ending == Ending::Open
+        {
+            self.ending = if is_server { Ending::ServerReset } else { Ending::ClientReset };
+        }
+        if self.streams.get(from).is_some_and(|stream| stream.reassembler.is_finished()) {
+            self.read(from, message.time_ns, true);
         }
     }
 
@@ -303,12 +300,20 @@ impl Chat {
     /// Everything was read: what still waits for what is missing is read without it.
     pub(super) fn finish(&mut self, last_ns: u64) {
         for from in 0..2 {
-            if let Some(stream) = self.streams.get_mut(from) {
-                while stream.reassembler.gap() > 0 {
-                    stream.reassembler.skip_gap(&mut stream.rest);
-                }
+            let Some(stream) = self.streams.get_mut(from) else { continue };
+            while stream.reassembler.gap() > 0 {
+                stream.reassembler.skip_gap(&mut stream.rest);
             }
-            self.read(from, last_ns, false);
+            let is_end = stream.reassembler.is_finished();
+            self.read(from, last_ns, is_end);
+        }
+        // What is known only now is whether the client said goodbye, behind what was missing.
+        if let (Some(first), Ending::Open) = (self.first_fin, self.ending) {
+            self.ending = match (first == self.server, self.has_quit) {
+                (_, true) => Ending::Quit,
+                (true, false) => Ending::ServerClosed,
+                (false, false) => Ending::ClientClosed,
+            };
         }
     }
 }

@@ -89,11 +89,11 @@ impl Ladders {
 
 /// The beginning of a text; nothing of what is no text.
 fn said(payload: &[u8]) -> String {
-    // A character has at most four bytes, and the last one may be cut.
+    // A character has at most four bytes, and the last one may be cut: it has no end then.
     let start = payload.get(..4 * MAX_SAID).unwrap_or(payload);
     let start = match std::str::from_utf8(start) {
         Ok(start) => start,
-        Err(error) if error.valid_up_to() + 4 > start.len() => {
+        Err(error) if error.error_len().is_none() => {
             start.get(..error.valid_up_to()).and_then(|s| std::str::from_utf8(s).ok()).unwrap_or("")
         }
         Err(_) => return String::new(),

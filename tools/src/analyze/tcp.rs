@@ -179,7 +179,7 @@ impl Connection {
         }
         let half = self.half_mut(from);
         half.window = segment.window;
-        if segment.window == 0 && !flags.has(Flags::RST) {
+        if segment.window == 0 && !is_mark(flags) {
             half.trouble.zero_windows += 1;
         }
         if flags.has(Flags::ACK) {
@@ -291,7 +291,7 @@ impl Connection {
     ) -> Kind {
         let (half, back) = (self.half(from), self.half(1 - from.min(1)));
         let flags = segment.flags;
-        let is_mark = [Flags::SYN, Flags::FIN, Flags::RST].into_iter().any(|mark| flags.has(mark));
+        let is_mark = is_mark(flags);
         let Some(next) = half.next else { return Kind::New };
         let ahead = distance(next, segment.sequence);
         if ahead > 0 && !flags.has(Flags::RST) {
@@ -378,6 +378,11 @@ impl Half {
             Kind::Retransmission => trouble.retransmissions += 1,
         }
     }
+}
+
+/// Whether it opens or ends a stream, rather than go on with it.
+fn is_mark(flags: Flags) -> bool {
+    [Flags::SYN, Flags::FIN, Flags::RST].into_iter().any(|mark| flags.has(mark))
 }
 
 /// What a connection's completeness is called.

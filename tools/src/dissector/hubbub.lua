@@ -30,11 +30,38 @@ hubbub.prefs.port = Pref.uint("TCP port", 12345, "The port of the server; 0 for 
 
 local stream_field = Field.new("tcp.stream")
 
--- Where the first line of each client stands: it is a name. By stream: frame and offset.
-local logins = {}
+-- What was learned of each stream when its packets were first seen, in their order: which lines of
+-- the client are names, and the server's port.
+local streams = {}
 
 function hubbub.init()
-    logins = {}
+    streams = {}
+end
+
+local function this_stream()
+    local number = stream_field() and stream_field().value or 0
+    streams[number] = streams[number] or { names = {}, tries = 0, asked = 0 }
+    return streams[number]
+end
+
+-- The client's first line is a name, whether the server has asked for one yet or not. So is one
+-- more for each further time that it asks, until somebody is welcome.
+local function learn_of_server(stream, pinfo, raw)
+    if raw:find("^%[SERVER%] Enter your name:") then
+        stream.asked = stream.asked + 1
+    elseif raw:find("^%[SERVER%] Welcome ") then
+        stream.is_in = true
+    end
+    if raw:find("^%[SERVER%] ") then
+        stream.port = stream.port or pinfo.src_port
+    end
+end
+
+local function learn_of_client(stream, place, raw)
+    if raw ~= "" and not stream.is_in and stream.tries < math.max(1, stream.asked) then
+        stream.tries = stream.tries + 1
+        stream.names[place] = true
+    end
 end
 
 -- What a line of a client is: its kind, and the parts of it with their places.
@@ -73,8 +100,8 @@ local function server_parts(raw)
     return 8, {}
 end
 
-local function is_from_server(pinfo, raw)
-    local port = hubbub.prefs.port
+local function is_from_server(stream, pinfo, raw)
+    local port = stream.port or hubbub.prefs.port
     if pinfo.src_port == port and pinfo.dst_port ~= port then
         return true
     elseif pinfo.dst_port == port and pinfo.src_port ~= port then
@@ -87,16 +114,18 @@ end
 local function dissect_line(range, pinfo, tree)
     local raw = range:raw():gsub("\r?\n$", "")
     local kind, parts
-    if is_from_server(pinfo, raw) then
+    local stream = this_stream()
+    if is_from_server(stream, pinfo, raw) then
+        if not pinfo.visited then
+            learn_of_server(stream, pinfo, raw)
+        end
         kind, parts = server_parts(raw)
     else
-        local stream = stream_field() and stream_field().value or 0
-        local login = logins[stream]
-        if not login and raw ~= "" then
-            login = { pinfo.number, range:offset() }
-            logins[stream] = login
+        local place = pinfo.number .. ":" .. range:offset()
+        if not pinfo.visited then
+            learn_of_client(stream, place, raw)
         end
-        if login and login[1] == pinfo.number and login[2] == range:offset() then
+        if stream.names[place] then
             kind, parts = 1, { { field.name, 0, #raw } }
         else
             kind, parts = client_parts(raw)

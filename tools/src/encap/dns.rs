@@ -19,6 +19,10 @@ const MAX_STRING: usize = 255;
 /// around it.
 const MAX_TEXT: usize = 60_000;
 
+/// What a record takes around its name, in bytes, with the longest of addresses (RFC 1035,
+/// section 3.2.1).
+const RECORD: usize = 2 + 10 + 16;
+
 /// The longest label of a name, and the longest of the names made here, in bytes.
 const MAX_LABEL: usize = 63;
 const MAX_NAME: usize = 200;
@@ -37,6 +41,7 @@ pub struct Asked {
 struct Question {
     id: u16,
     name: String,
+    kind: TYPE,
 }
 
 impl Asked {
@@ -52,7 +57,7 @@ impl Asked {
         let message = match from {
             Side::Client => {
                 let question = self.question(&text);
-                let message = packet(Packet::new_query(question.id), &question.name, &text)?;
+                let message = packet(Packet::new_query(question.id), &question, &text)?;
                 if self.waiting.len() == MAX_WAITING {
                     self.waiting.pop_front();
                 }
@@ -64,7 +69,7 @@ impl Asked {
                 // question would be a repetition.
                 let waiting = self.waiting.pop_front();
                 let question = waiting.unwrap_or_else(|| self.question("unknown"));
-                packet(Packet::new_reply(question.id), &question.name, &text)?
+                packet(Packet::new_reply(question.id), &question, &text)?
             }
         };
         // In TCP the length stands before each (RFC 1035, section 4.2.2).
@@ -77,31 +82,30 @@ impl Asked {
 
     fn question(&mut self, text: &str) -> Question {
         self.last_id = self.last_id.wrapping_add(1);
-        Question { id: self.last_id, name: name_in(text) }
+        Question { id: self.last_id, name: name_in(text), kind: kind_in(text) }
     }
 }
 
-fn packet<'a>(mut packet: Packet<'a>, name: &'a str, text: &'a str) -> Option<Vec<u8>> {
-    let name = Name::new(name).ok()?;
-    let answers = if packet.has_flags(PacketFlag::RESPONSE) { answers(text) } else { Vec::new() };
-    let kind = match answers.first() {
-        Some(RData::TXT(_)) => TYPE::TXT,
-        Some(RData::AAAA(_)) => TYPE::AAAA,
-        _ => TYPE::A,
-    };
-    let class = CLASS::IN.into();
+/// A question, or the answer to it, which repeats it.
+fn packet<'a>(mut packet: Packet<'a>, question: &'a Question, text: &'a str) -> Option<Vec<u8>> {
+    let name = Name::new(&question.name).ok()?;
+    let most = MAX_TEXT / (question.name.len() + RECORD);
+    let is_answer = packet.has_flags(PacketFlag::RESPONSE);
+    let answers = if is_answer { answers(text, most) } else { Vec::new() };
+    let kind = QTYPE::TYPE(question.kind);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
-    packet.questions.push(dns::Question::new(name.clone(), QTYPE::TYPE(kind), class, false));
+    packet.questions.push(dns::Question::new(name.clone(), kind, CLASS::IN.into(), false));
     for answer in answers {
         packet.answers.push(ResourceRecord::new(name.clone(), CLASS::IN, TTL_S, answer));
     }
     packet.build_bytes_vec().ok()
 }
 
-/// The addresses in a text; where there are none, the text itself.
-fn answers(text: &str) -> Vec<RData<'_>> {
+/// The addresses in a text, so many at the most; where there are none, the text itself.
+fn answers(text: &str, most: usize) -> Vec<RData<'_>> {
     let addresses = words(text).filter_map(|word| word.parse().ok());
     let found: Vec<RData<'_>> = addresses
+        .take(most)
         .map(|address| match address {
             IpAddr::V4(address) => RData::A(A::from(address)),
             IpAddr::V6(address) => RData::AAAA(AAAA::from(address)),
@@ -142,6 +146,16 @@ fn name_in(text: &str) -> String {
     name
 }
 
+/// What is asked for: addresses of IPv4, unless the text names something else.
+fn kind_in(text: &str) -> TYPE {
+    let named = |kind: &str| words(text).any(|word| word.eq_ignore_ascii_case(kind));
+    match (named("AAAA"), named("TXT")) {
+        (true, _) => TYPE::AAAA,
+        (_, true) => TYPE::TXT,
+        _ => TYPE::A,
+    }
+}
+
 fn is_label(word: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=MAX_LABEL).contains(&word.len()) && word.bytes().all(is_letter)
@@ -172,9 +186,23 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_repeats_the_question() {
+        for (asks, kind) in [("a.example?", TYPE::A), ("AAAA of a.example", TYPE::AAAA)] {
+            let mut asked = Asked::new(1);
+            for (from, text) in [(Side::Client, asks), (Side::Server, "2001:db8::1, or nothing")] {
+                let bytes = asked.message(from, text.as_bytes(), Transport::Udp).unwrap();
+                let message = Packet::parse(&bytes).unwrap();
+                assert_eq!(message.questions[0].qtype, QTYPE::TYPE(kind), "{from:?} {asks}");
+            }
+        }
+    }
+
+    #[test]
     fn any_text_becomes_some_message() {
         let long = "x".repeat(70_000);
-        for text in ["", ".", "...", "who is there?", "ü", "a..b", "1.2.3.4", long.as_str()] {
+        let many = "1.1.1.1 ".repeat(9_000);
+        let all = ["", ".", "...", "who is there?", "ü", "a..b", "1.2.3.4", &long, &many];
+        for text in all {
             for transport in [Transport::Udp, Transport::Tcp] {
                 let mut asked = Asked::new(0);
                 for from in Side::BOTH {

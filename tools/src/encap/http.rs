@@ -1,6 +1,7 @@
 //! Texts become messages of HTTP that Wireshark sees the end of (RFC 9112).
 //!
-//! A head gets its blank line, and a length where the body would last until the connection ends.
+//! A head gets its blank line, and a length where the body would last until the connection ends,
+//! or where the one that it has is not that of the text.
 //! A text that is no head follows one, as Wireshark calls it, as a continuation: unless there was
 //! none before it, or it would be read as a header with a broken name. Then it gets a head of its
 //! own.
@@ -106,6 +107,8 @@ fn new_length(head: &[u8], body: &[u8], kind: Kind) -> Option<usize> {
     let is_right = told.is_some_and(|told| told == body.len().to_string().as_bytes());
     match kind {
         _ if is_right && !is_chunked => None,
+        // It may tell the length of what it does not send (RFC 9110, section 8.6).
+        Kind::Bodiless if body.is_empty() => None,
         _ if is_chunked && body.ends_with(b"0\r\n\r\n") => None,
         Kind::Bodiless if told.is_none() => None,
         Kind::Request if told.is_none() && !is_chunked && body.is_empty() => None,

@@ -6,8 +6,8 @@ use hubbub::capture::conversation::OPENING_NS;
 use hubbub::capture::frame::MAX_DATAGRAM;
 
 use super::columns::{Columns, Field};
-use super::message::{self, Body, Message, Transport};
-use super::plan::{Full, MAX_HOSTS, MAX_TALKS, Place, Plan};
+use super::message::{self, Body, Message};
+use super::plan::{Full, MAX_HOSTS, MAX_TALKS, Place, Plan, ROOM};
 use super::problem::{Problem, Problems};
 use super::rows::{MAX_COLUMNS, MAX_ROW, Row, Rows, Unreadable};
 use super::service::MAX_OTHERS;
@@ -16,9 +16,6 @@ use super::time::{END_NS, Moment};
 
 /// How far apart rows are that have no time, in nanoseconds.
 const GAP_NS: u64 = 1_000_000;
-
-/// What a text may grow by on the wire, in bytes, at the most.
-const ROOM: usize = 4;
 
 /// How much later everything is when the first message is at zero, so that the handshake fits
 /// before it, in nanoseconds.
@@ -150,14 +147,15 @@ impl Reading<'_> {
         };
         let place = match self.plan.place(&message, time_ns) {
             Ok(place) => place,
-            Err(full) => return problem("row", full_of(full)),
+            Err(full) => {
+                let column = match (full, message.body) {
+                    (Full::Datagram, Body::Text(_)) => columns.name(Field::Message),
+                    (Full::Datagram, Body::Filler(_)) => columns.name(Field::Size),
+                    _ => "row",
+                };
+                return problem(column, full_of(full, message.body.len()));
+            }
         };
-        let is_datagram = self.plan.transport(place.talk) == Some(Transport::Udp);
-        if is_datagram && message.body.len() + ROOM > MAX_DATAGRAM {
-            let (length, most) = (message.body.len(), MAX_DATAGRAM - ROOM);
-            let what = format!("{length} bytes do not fit a datagram; expected at most {most}");
-            return problem(columns.name(Field::Message), what);
-        }
         let (text, filler): (&[u8], _) = match message.body {
             Body::Text(text) => (text, None),
             Body::Filler(size) => (b"", Some(size)),
@@ -192,12 +190,16 @@ fn unreadable(line: u64, why: Unreadable) -> Problem {
     Problem { line, column: "row".to_owned(), what }
 }
 
-fn full_of(full: Full) -> String {
+fn full_of(full: Full, length: usize) -> String {
     match full {
         Full::Talks => format!("one conversation too many; expected at most {MAX_TALKS}"),
         Full::Hosts => format!("one name or address too many; expected at most {MAX_HOSTS}"),
         Full::Services => {
             format!("one application too many; expected at most {MAX_OTHERS} without known ports")
+        }
+        Full::Datagram => {
+            let most = MAX_DATAGRAM - ROOM;
+            format!("{length} bytes do not fit a datagram; expected at most {most}")
         }
     }
 }

@@ -4,7 +4,7 @@
 //! or a tab for `,` are all fine. A row has a limit, so an open quote does not take a whole file
 //! into memory.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Chain, Cursor, Read};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
@@ -16,6 +16,9 @@ const USUAL_ROW: usize = 4 << 10;
 
 /// The most columns.
 pub const MAX_COLUMNS: usize = 256;
+
+/// In how many bytes the first line that is not blank has to end, so that all of it is looked at.
+const MAX_HEAD: u64 = 64 << 10;
 
 /// The byte-order mark that spreadsheets put before UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -60,12 +63,15 @@ pub enum Unreadable {
 
 /// The rows of a file.
 pub struct Rows<'a> {
-    input: &'a mut dyn BufRead,
+    /// What was looked at, and the rest.
+    input: Chain<Cursor<Vec<u8>>, &'a mut dyn BufRead>,
     core: Reader,
     bytes: Vec<u8>,
     ends: Vec<usize>,
     /// The line at which the next row begins.
     line: u64,
+    /// The last byte was a CR: with an LF behind it, it is one line end.
+    after_cr: bool,
     /// How many bytes were read.
     position: u64,
     is_utf16: bool,
@@ -78,10 +84,11 @@ impl<'a> Rows<'a> {
     ///
     /// When the input cannot be read.
     pub fn new(input: &'a mut dyn BufRead) -> io::Result<Self> {
-        let start = input.fill_buf()?;
-        let is_utf16 = UTF_16.iter().any(|mark| start.starts_with(mark));
-        let skip = if start.starts_with(BOM) { BOM.len() } else { 0 };
-        let delimiter = delimiter(&start[skip..]);
+        let head = head(input)?;
+        let is_utf16 = UTF_16.iter().any(|mark| head.starts_with(mark));
+        let skip = if head.starts_with(BOM) { BOM.len() } else { 0 };
+        let delimiter = delimiter(&head[skip..]);
+        let mut input = Cursor::new(head).chain(input);
         input.consume(skip);
         Ok(Self {
             input,
@@ -89,6 +96,7 @@ impl<'a> Rows<'a> {
             bytes: vec![0; USUAL_ROW],
             ends: vec![0; MAX_COLUMNS],
             line: 1,
+            after_cr: false,
             position: skip as u64,
             is_utf16,
         })
@@ -163,17 +171,57 @@ impl<'a> Rows<'a> {
 
     fn advance(&mut self, bytes: usize) -> io::Result<()> {
         let taken = &self.input.fill_buf()?[..bytes];
-        self.line += memchr::memchr_iter(b'\n', taken).count() as u64;
+        for place in memchr::memchr2_iter(b'\r', b'\n', taken) {
+            let is_second = match place.checked_sub(1) {
+                Some(before) => taken[before] == b'\r',
+                None => self.after_cr,
+            };
+            self.line += u64::from(taken[place] == b'\r' || !is_second);
+        }
+        self.after_cr = taken.last().map_or(self.after_cr, |last| *last == b'\r');
         self.position += bytes as u64;
         self.input.consume(bytes);
         Ok(())
     }
 }
 
+/// The start of the input, with all of the first line that is not blank.
+fn head(input: &mut dyn BufRead) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut input = input.take(MAX_HEAD);
+    while head.trim_ascii().is_empty() && input.read_until(b'\n', &mut head)? > 0 {}
+    Ok(head)
+}
+
 /// What stands between the fields of the first line: whatever there is most of.
 fn delimiter(start: &[u8]) -> u8 {
-    let line = start.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    let line = start
+        .split(|byte| matches!(byte, b'\r' | b'\n'))
+        .find(|line| !line.trim_ascii().is_empty());
     let count = |delimiter: u8| memchr::memchr_iter(delimiter, line.unwrap_or_default()).count();
     // The last of equals wins `max_by_key`, hence the reversal.
     DELIMITERS.into_iter().rev().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+
+    #[test]
+    fn any_line_end_ends_a_line_however_the_bytes_come() {
+        let table = b"\xef\xbb\xbf\rmessage;time\rone, two;1\r\n\r\n\"a\r\nb\";2\nthree;3";
+        for capacity in [1, 2, 7, 100] {
+            let mut input = BufReader::with_capacity(capacity, &table[..]);
+            let mut rows = Rows::new(&mut input).unwrap();
+            let mut found = Vec::new();
+            while let Some(row) = rows.next_row().unwrap() {
+                let row = row.unwrap();
+                found.push((row.line, String::from_utf8_lossy(row.get(0).unwrap()).into_owned()));
+            }
+            let want = [(2, "message"), (3, "one, two"), (5, "a\r\nb"), (7, "three")];
+            assert_eq!(found, want.map(|(line, text)| (line, text.to_owned())), "{capacity}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ pub enum Service {
     Smtp,
     /// Lines with CRLF.
     Ftp,
-    /// Lines with CRLF until it is encrypted.
+    /// A line for the version, and then packets.
     Ssh,
     /// A name that means nothing here; the number tells names apart.
     Other(u16),

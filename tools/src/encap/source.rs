@@ -51,9 +51,9 @@ pub struct Source {
     #[arg(long, value_name = "ID", value_parser = vlan)]
     pub vlan: Option<Vlan>,
 
-    /// The most bytes in a segment of TCP, 16 to 32000
-    #[arg(long, value_name = "BYTES", value_parser = mss, default_value = "1460")]
-    pub mss: Mss,
+    /// The most bytes in a segment of TCP, 16 to 32000 [default: 1460, over IPv6 1440]
+    #[arg(long, value_name = "BYTES", value_parser = mss)]
+    pub mss: Option<Mss>,
 
     /// What times in seconds count from: seconds since 1970, or a date and time
     #[arg(long, value_name = "TIME", value_parser = base_time, default_value = "0")]
@@ -141,7 +141,13 @@ impl Source {
             writeln!(log, "{name}: {refusal}{hint}")?;
             return Ok(None);
         }
-        Ok(Some(Table { resolved: plan.resolve(), spool, facts }))
+        match plan.resolve() {
+            Ok(resolved) => Ok(Some(Table { resolved, spool, facts })),
+            Err(no_port) => {
+                writeln!(log, "{name}: {no_port}; {refusal}")?;
+                Ok(None)
+            }
+        }
     }
 
     /// How the messages of a table become packets.

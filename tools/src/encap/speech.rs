@@ -57,8 +57,9 @@ impl Speech {
             (_, Transport::Udp) => text.into(),
             (Service::Http, Transport::Tcp) => self.http(side, text, added),
             (Service::Ssh, Transport::Tcp) => {
-                added.ssh_packets += 1;
-                self.versions.message(side, text).into()
+                let message = self.versions.message(side, text);
+                added.ssh_packets += u64::from(message != text);
+                message.into()
             }
             (service, Transport::Tcp) => {
                 if text.ends_with(b"\n") || service.line_end().is_empty() {

@@ -18,7 +18,8 @@ pub const MAX_COLLECTED: usize = 16 << 20;
 /// How much of each run is read at once, in bytes.
 const READ: usize = 64 << 10;
 
-/// The most runs that are merged: they take 64 MiB, and hold 16 GiB of rows in the worst order.
+/// The most runs that are merged: they take 64 MiB, and more for rows that are longer than
+/// [`READ`]. They hold 16 GiB of rows in the worst order.
 const MAX_RUNS: usize = 1_024;
 
 /// What stands before the text of a message.

@@ -21,7 +21,7 @@ const FILLER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     /// The largest payload of a segment.
-    pub mss: Mss,
+    pub mss: Option<Mss>,
     /// Nothing is added to a text.
     pub verbatim: bool,
     /// Where the numbers come from that a real stack would draw.
@@ -136,7 +136,8 @@ impl<'a> Talks<'a> {
             Transport::Udp => Talk::Udp(Exchange::new(route.path, ids)),
             Transport::Tcp => {
                 let numbers = Numbers { sequence, id: ids };
-                let mut talk = Conversation::new(route.path, numbers, self.style.mss);
+                let mss = self.style.mss.unwrap_or_else(|| Mss::usual(&route.path));
+                let mut talk = Conversation::new(route.path, numbers, mss);
                 if route.has_data {
                     talk.open(time_ns.saturating_sub(OPENING_NS), &mut self.frames)?;
                 } else {

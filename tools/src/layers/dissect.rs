@@ -79,7 +79,7 @@ fn link(frame: &[u8], tags: usize) -> Layer {
     }
 }
 
-/// A tag stands where the `EtherType` would; its last two bits of meaning are the real one.
+/// A tag stands where the `EtherType` would; the real one is behind it.
 fn tag(fields: &mut Fields<'_>) {
     let what = ether_type(fields.peek(16));
     fields.source(IEEE_VLAN);

@@ -86,6 +86,36 @@ fn a_short_chat_is_told_in_full() {
     assert_is(&place.analyze(&["--json"]).stdout, "chat.json");
 }
 
+/// A pcap file without the packets in which this is said.
+fn without(capture: &[u8], lost: &[&str]) -> Vec<u8> {
+    let (head, mut rest) = capture.split_at(24);
+    let mut kept = head.to_vec();
+    while let Some(length) = rest.get(8..12) {
+        let length = u32::from_le_bytes(length.try_into().unwrap()) as usize;
+        let (packet, behind) = rest.split_at(16 + length);
+        let is_lost = |text: &&str| packet.windows(text.len()).any(|part| part == text.as_bytes());
+        if !lost.iter().any(is_lost) {
+            kept.extend_from_slice(packet);
+        }
+        rest = behind;
+    }
+    kept
+}
+
+#[test]
+fn how_a_chat_ended_is_known_although_packets_were_lost() {
+    let place = Place::new(CHAT, &[]);
+    let pcap = place.path("whole.pcap");
+    let table = place.path("in.csv");
+    encap_well(&[table.to_str().unwrap(), "-o", pcap.to_str().unwrap()]);
+    let refusal = "[SERVER] Invalid name: it holds < (U+003C).\n";
+    place.put(&without(&fs::read(pcap).unwrap(), &["hm\n", refusal]));
+    let chats = &place.json()["chats"];
+    assert_eq!([&chats[0]["ending"], &chats[1]["ending"]], ["quit", "client closed"]);
+    assert_eq!(chats[0]["missing_bytes"], 3);
+    assert_eq!(chats[1]["missing_bytes"], refusal.len());
+}
+
 #[test]
 fn standard_input_is_read_and_a_reader_may_stop() {
     let place = Place::new(CHAT, &[]);

@@ -1,5 +1,6 @@
 //! `tools encap` as a program: what it says, what it writes, and what it does not.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -215,6 +216,44 @@ fn a_derived_port_is_none_that_the_table_has() {
     assert_eq!(place.encap(&["-o", "out.pcap"]).code, 0);
     let want = [(50_001, 443, "derived".to_owned()), (50_000, 443, "given".to_owned())];
     assert_eq!(place.said(), want);
+}
+
+#[test]
+fn a_client_whose_usual_ports_are_all_in_the_table_gets_another() {
+    let header = "src_ip,dst_ip,src_port,dst_port,message,timestamp\n".to_owned();
+    let row = |port: &str| format!("192.0.2.1,192.0.2.2,{port},80,hi,1\n");
+    let rows = (50_000..54_000).map(|port| row(&port.to_string())).chain([row("")]);
+    let place = Place::new(&std::iter::once(header).chain(rows).collect::<String>());
+    assert_eq!(place.encap(&["-o", "out.pcap"]).code, 0);
+    let ports: HashSet<u16> = place.said().into_iter().map(|(from, ..)| from).collect();
+    assert_eq!((ports.len(), ports.contains(&1024)), (4_001, true));
+}
+
+#[test]
+fn a_port_that_stands_alone_is_the_servers_unless_it_is_high() {
+    let place = Place::new(
+        "app_protocol,src_ip,dst_ip,src_port,dst_port,message,timestamp\n\
+         SMTP,192.0.2.1,192.0.2.2,,587,ask,0.1\nSMTP,192.0.2.2,192.0.2.1,587,,answer,0.2\n\
+         SMTP,192.0.2.3,192.0.2.1,,40000,hello,0.3\n",
+    );
+    assert_eq!(place.encap(&["-o", "out.pcap"]).code, 0);
+    let want = [
+        (50_000, 587, "ask\r\n".to_owned()),
+        (587, 50_000, "answer\r\n".to_owned()),
+        (25, 40_000, "hello\r\n".to_owned()),
+    ];
+    assert_eq!(place.said(), want);
+}
+
+#[test]
+fn a_name_has_its_address_in_every_row() {
+    let place = Place::new(
+        "src_app,dst_app,src_ip,dst_ip,message,timestamp\n\
+         a,b,,,before,0.1\na,b,192.0.2.1,192.0.2.2,hi,0.2\na,b,,,again,0.3\n",
+    );
+    let run = place.encap(&["-o", "out.pcap"]);
+    assert!(run.log.contains("1 conversation"), "{}", run.log);
+    assert!(!run.log.contains("address"), "{}", run.log);
 }
 
 #[test]

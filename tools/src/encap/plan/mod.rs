@@ -4,11 +4,17 @@
 //! Rows come in the order of the file; what they leave open is decided when all have been seen. So
 //! a plan keeps something for each conversation and each name, and nothing for each row.
 
-use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod resolve;
 
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::ops::RangeFrom;
+
+use hubbub::capture::frame::MAX_DATAGRAM;
 use hubbub::capture::{Path, Side, Vlan};
 
+pub use self::resolve::NoPort;
+use self::resolve::Resolver;
 use super::message::{Body, Message, Party, Spoken, Transport};
 use super::service::{MAX_OTHERS, Service};
 
@@ -18,11 +24,13 @@ pub const MAX_TALKS: usize = 1 << 20;
 /// The most names and addresses in one file.
 pub const MAX_HOSTS: usize = 1 << 20;
 
-/// Ports of clients where the file has none. Wireshark 4.0 knows no protocol there.
-const CLIENT_PORTS: std::ops::Range<u16> = 50_000..54_000;
+/// From here on a port that stands alone in a row is the client's: Linux takes them from 32,768
+/// on, others from 49,152 (RFC 6335, section 6).
+const EPHEMERAL_PORTS: RangeFrom<u16> = 32_768..;
 
-/// Where IPv6 addresses are made: the documentation prefix (RFC 3849), an IPv4 address behind it.
-const IPV6_PREFIX: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0);
+/// What a text may grow by in a datagram, in bytes, at the most. Messages of DNS are no texts any
+/// more, and have a limit of their own.
+pub const ROOM: usize = 4;
 
 /// What a client and a server are called where nobody says.
 const DEFAULT_NAMES: [&str; 2] = ["client", "server"];
@@ -39,7 +47,7 @@ pub struct Place {
     pub end: usize,
 }
 
-/// A file holds more than a plan can.
+/// There is no place for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
     /// [`MAX_TALKS`].
@@ -48,6 +56,8 @@ pub enum Full {
     Hosts,
     /// [`MAX_OTHERS`].
     Services,
+    /// [`MAX_DATAGRAM`], less [`ROOM`].
+    Datagram,
 }
 
 /// One of the two ends; port 0 is one that is still to be derived.
@@ -161,7 +171,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// When there are too many of something.
+    /// When there are too many of something, or the message is too long for its transport.
     pub fn place(&mut self, message: &Message<'_>, time_ns: u64) -> Result<Place, Full> {
         let named = self.service(message)?;
         let (mut source, mut target) = (message.source.port, message.target.port);
@@ -174,7 +184,12 @@ impl Plan {
             let usual = if service.is_udp() { Transport::Udp } else { Transport::Tcp };
             message.transport.unwrap_or(usual)
         };
-        let target_serves = serves(source, target, service).unwrap_or(target <= source);
+        let is_lower = source == 0 || (target != 0 && target <= source);
+        let is_too_long = message.body.len() + ROOM > MAX_DATAGRAM;
+        if is_too_long && transport == Transport::Udp {
+            return Err(Full::Datagram);
+        }
+        let target_serves = serves(source, target, service).unwrap_or(is_lower);
         let [client, server] = DEFAULT_NAMES;
         let defaults = if target_serves { [client, server] } else { [server, client] };
         let from = End { host: self.host(&message.source, defaults[0])?, port: source };
@@ -191,11 +206,6 @@ impl Plan {
             talk.has_empty |= message.body == Body::Text(b"");
         }
         Ok(Place { talk: id, end })
-    }
-
-    /// How a conversation travels.
-    pub fn transport(&self, talk: TalkId) -> Option<Transport> {
-        self.talks.get(talk as usize).map(|talk| talk.transport)
     }
 
     fn service(&mut self, message: &Message<'_>) -> Result<Option<Service>, Full> {
@@ -218,18 +228,19 @@ impl Plan {
         Ok(Service::Other(number))
     }
 
-    /// Where one port is known, the other follows unless it is the client's.
+    /// Where the client's port is known, the server's follows.
     fn complete_ports(
         &mut self,
         service: Service,
         source: &mut Option<u16>,
         target: &mut Option<u16>,
     ) {
+        let is_clients = |port| port != service.port() && EPHEMERAL_PORTS.contains(&port);
         match (*source, *target) {
-            (Some(_), Some(_)) => return,
-            (Some(port), None) if port != service.port() => *target = Some(service.port()),
-            (None, Some(port)) if port != service.port() => *source = Some(service.port()),
-            _ => {}
+            (Some(port), None) if is_clients(port) => *target = Some(service.port()),
+            (None, Some(port)) if is_clients(port) => *source = Some(service.port()),
+            (None, None) => {}
+            _ => return,
         }
         if !self.derived_services.contains(&service) {
             self.derived_services.push(service);
@@ -246,12 +257,10 @@ impl Plan {
             self.by_name.insert(name.to_owned(), number);
             return self.new_host(number, Host { name: Some(name.to_owned()), address: None });
         };
-        let known = self.by_address.get(&address).copied();
-        let host = known.unwrap_or(number);
-        if known.is_none() {
-            self.by_address.insert(address, number);
-            self.new_host(number, Host { name: None, address: Some(address) })?;
-        }
+        let host = match self.by_address.get(&address) {
+            Some(host) => *host,
+            None => self.host_at(address, party.name, number)?,
+        };
         if let Some(name) = party.name {
             let known = (host, name.to_owned());
             if !self.names.contains(&known) {
@@ -262,6 +271,26 @@ impl Plan {
             }
         }
         Ok(host)
+    }
+
+    /// The host of an address that is new. A name has the first address that stands beside it,
+    /// also in rows that have the name alone.
+    fn host_at(&mut self, address: IpAddr, name: Option<&str>, new: u32) -> Result<u32, Full> {
+        let named = name.and_then(|name| self.by_name.get(name).copied());
+        let waiting = named.and_then(|host| Some((host, self.hosts.get_mut(host as usize)?)));
+        if let Some((number, host)) = waiting
+            && host.address.is_none()
+        {
+            *host = Host { name: None, address: Some(address) };
+            self.by_address.insert(address, number);
+            return Ok(number);
+        }
+        self.new_host(new, Host { name: None, address: Some(address) })?;
+        self.by_address.insert(address, new);
+        if let Some(name) = name {
+            self.by_name.entry(name.to_owned()).or_insert(new);
+        }
+        Ok(new)
     }
 
     fn new_host(&mut self, number: u32, host: Host) -> Result<u32, Full> {
@@ -303,7 +332,11 @@ impl Plan {
     }
 
     /// Derives what was left open.
-    pub fn resolve(self) -> Resolved {
+    ///
+    /// # Errors
+    ///
+    /// When no port is left for it.
+    pub fn resolve(self) -> Result<Resolved, NoPort> {
         Resolver::new(&self).run(&self)
     }
 }
@@ -318,173 +351,5 @@ fn serves(source: u16, target: u16, service: Service) -> Option<bool> {
         (_, (_, true)) => Some(true),
         ((_, true), _) => Some(false),
         _ => None,
-    }
-}
-
-/// The state of the derivation.
-struct Resolver {
-    /// The address that each host has now, as far as it was derived.
-    derived: Vec<Option<Ipv4Addr>>,
-    /// How many client ports each host has used.
-    used_ports: Vec<u16>,
-    /// How many addresses were derived.
-    count: u32,
-    given: HashSet<IpAddr>,
-    /// Pairs that exist, so that no derived port makes one of them a second time.
-    pairs: HashSet<(Transport, SocketAddr, SocketAddr)>,
-    out: Resolved,
-    named: HashSet<(IpAddr, u32)>,
-}
-
-impl Resolver {
-    fn new(plan: &Plan) -> Self {
-        let ipv6 = plan.shape.ipv6;
-        let given = plan.by_address.keys().map(|address| on_wire(*address, ipv6)).collect();
-        Self {
-            derived: vec![None; plan.hosts.len()],
-            used_ports: vec![0; plan.hosts.len()],
-            count: 0,
-            given,
-            pairs: HashSet::new(),
-            out: Resolved::default(),
-            named: HashSet::new(),
-        }
-    }
-
-    fn run(mut self, plan: &Plan) -> Resolved {
-        // What the file says stands, whatever is derived: so it comes first.
-        let is_open = |talk: &Talk| talk.ends.iter().any(|end| end.port == 0);
-        let mut routes = vec![None; plan.talks.len()];
-        for open in [false, true] {
-            for (talk, route) in plan.talks.iter().zip(&mut routes) {
-                if is_open(talk) == open {
-                    *route = self.route(plan, talk);
-                }
-            }
-        }
-        self.out.routes = routes.into_iter().flatten().collect();
-        let mut further: Vec<&(u32, String)> = plan.names.iter().collect();
-        further.sort_unstable();
-        for (host, name) in further {
-            if let Some(address) = plan.hosts[*host as usize].address {
-                self.out.names.push((on_wire(address, plan.shape.ipv6), name.clone()));
-            }
-        }
-        let name = |service: &Service| match (service, service.name()) {
-            (Service::Other(number), _) => plan.others[usize::from(*number)].clone(),
-            (_, name) => name.unwrap_or_default().to_owned(),
-        };
-        let derived = plan.derived_services.iter();
-        self.out.service_ports = derived.map(|service| (name(service), service.port())).collect();
-        self.out
-    }
-
-    /// `None` does not happen: the two addresses are of one family.
-    fn route(&mut self, plan: &Plan, talk: &Talk) -> Option<Route> {
-        let client = client(plan, talk);
-        let (from, to) = (talk.ends[client], talk.ends[1 - client]);
-        let is_ipv6 = |end: End| plan.hosts[end.host as usize].address.is_some_and(|a| a.is_ipv6());
-        let ipv6 = plan.shape.ipv6 || is_ipv6(from) || is_ipv6(to);
-        let server_port = if to.port == 0 { talk.service.port() } else { to.port };
-        // The client's is derived first, so that it is the first.
-        self.address(plan, from.host, ipv6);
-        let server = SocketAddr::new(self.address(plan, to.host, ipv6), server_port);
-        let client_socket = loop {
-            let port = if from.port == 0 { self.next_port(plan, from.host) } else { from.port };
-            let socket = SocketAddr::new(self.address(plan, from.host, ipv6), port);
-            let is_new = self.pairs.insert((talk.transport, socket, server));
-            if is_new || from.port != 0 {
-                break socket;
-            }
-        };
-        let path = Path::new(client_socket, server, plan.shape.vlan).ok()?;
-        let service = talk.service.on_wire([server_port, client_socket.port()]);
-        let fills_empty = !plan.shape.verbatim && service.fills_empty();
-        Some(Route {
-            path,
-            transport: talk.transport,
-            service,
-            client,
-            rows: talk.rows,
-            has_data: talk.has_text || (talk.has_empty && fills_empty),
-        })
-    }
-
-    /// The next port of a client; beyond the last, the client gets another address.
-    fn next_port(&mut self, plan: &Plan, host: u32) -> u16 {
-        let used = &mut self.used_ports[host as usize];
-        self.out.client_ports += 1;
-        if *used >= CLIENT_PORTS.end - CLIENT_PORTS.start {
-            *used = 0;
-            if plan.hosts[host as usize].address.is_none() {
-                self.derived[host as usize] = None;
-            }
-        }
-        *used += 1;
-        CLIENT_PORTS.start + *used - 1
-    }
-
-    fn address(&mut self, plan: &Plan, host: u32, ipv6: bool) -> IpAddr {
-        let known = &plan.hosts[host as usize];
-        if let Some(address) = known.address {
-            return on_wire(address, ipv6);
-        }
-        let derived = self.derived[host as usize].unwrap_or_else(|| self.derive());
-        self.derived[host as usize] = Some(derived);
-        let address = on_wire(derived.into(), ipv6);
-        if let (true, Some(name)) = (self.named.insert((address, host)), &known.name) {
-            self.out.names.push((address, name.clone()));
-        }
-        address
-    }
-
-    /// The next address of 10.0.0.0/8 (RFC 1918) that nobody has.
-    fn derive(&mut self) -> Ipv4Addr {
-        loop {
-            // The last byte is 1 to 254.
-            let (network, host) = (self.count / 254, self.count % 254 + 1);
-            self.count += 1;
-            let address = Ipv4Addr::from_bits((10 << 24) + (network << 8) + host);
-            let taken = [false, true].map(|ipv6| on_wire(address.into(), ipv6));
-            if !taken.iter().any(|address| self.given.contains(address)) {
-                self.out.addresses += 1;
-                return address;
-            }
-        }
-    }
-}
-
-/// Which end opened it: the one that does not serve, as far as ports tell; else who spoke first.
-fn client(plan: &Plan, talk: &Talk) -> usize {
-    let [a, b] = talk.ends;
-    let (_, _, first) = talk.first;
-    if a.port == 0 && b.port == 0 {
-        return first;
-    }
-    if a.port == 0 || b.port == 0 {
-        return usize::from(b.port == 0);
-    }
-    if a.port == b.port {
-        return first;
-    }
-    let is_default = |end: End| {
-        let name = plan.hosts[end.host as usize].name.as_deref();
-        name == Some(DEFAULT_NAMES[0])
-    };
-    match serves(a.port, b.port, talk.service) {
-        Some(second_serves) => usize::from(!second_serves),
-        None if is_default(a) => 0,
-        None if is_default(b) => 1,
-        None => first,
-    }
-}
-
-/// The address as it is on the wire: one of IPv4 stands behind the prefix where all is IPv6.
-fn on_wire(address: IpAddr, ipv6: bool) -> IpAddr {
-    match address {
-        IpAddr::V4(address) if ipv6 => {
-            Ipv6Addr::from_bits(IPV6_PREFIX.to_bits() | u128::from(address.to_bits())).into()
-        }
-        address => address,
     }
 }
