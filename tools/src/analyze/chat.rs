@@ -13,6 +13,7 @@ use hubbub::wire::{
 };
 
 use super::conversations::Message;
+use super::ends::{End, Pair};
 
 /// Chats that are followed.
 pub const MAX_CHATS: usize = 1_000;
@@ -83,8 +84,8 @@ impl Lines {
 /// One chat.
 #[derive(Debug, Default)]
 pub struct Chat {
-    server: usize,
-    streams: [Stream; 2],
+    server: End,
+    streams: Pair<Stream>,
     /// The name in the welcome; until that comes, the last one that was tried.
     name: Option<String>,
     /// Whether the next line of the client is a name.
@@ -96,7 +97,7 @@ pub struct Chat {
     heard: Lines,
     has_quit: bool,
     /// Who was the first to end its stream, and so the chat, although some of it may be missing.
-    first_fin: Option<usize>,
+    first_fin: Option<End>,
     ending: Ending,
 }
 
@@ -146,14 +147,14 @@ impl Chats {
     pub fn follow(
         &mut self,
         chat: &mut Option<Box<Chat>>,
-        ends: &[SocketAddr; 2],
-        from: usize,
+        ends: &Pair<SocketAddr>,
+        from: End,
         is_from_server: bool,
         message: &Message<'_>,
         segment: &Segment<'_>,
     ) {
         if chat.is_none() {
-            let server = if is_from_server { from } else { 1 - from.min(1) };
+            let server = if is_from_server { from } else { from.other() };
             let has_port = ends[server].port() == self.port;
             let is_greeting = is_from_server && segment.payload.starts_with(GREETING);
             if !has_port && !is_greeting {
@@ -203,13 +204,12 @@ impl Chat {
 
     /// Bytes that were not captured.
     pub fn missing_bytes(&self) -> u64 {
-        self.streams.iter().map(|stream| stream.reassembler.oddities().missing).sum()
+        End::BOTH.map(|end| self.streams[end].reassembler.oddities().missing).into_iter().sum()
     }
 
-    fn handle(&mut self, from: usize, message: &Message<'_>, segment: &Segment<'_>) {
+    fn handle(&mut self, from: End, message: &Message<'_>, segment: &Segment<'_>) {
         let is_server = from == self.server;
-        let Some(stream) = self.streams.get_mut(from) else { return };
-        stream.push(segment, message.payload_bytes);
+        self.streams[from].push(segment, message.payload_bytes);
         self.read(from, message.time_ns, false);
         if segment.flags.has(Flags::FIN) {
             self.first_fin.get_or_insert(from);
@@ -218,15 +218,15 @@ impl Chat {
         {
             self.ending = if is_server { Ending::ServerReset } else { Ending::ClientReset };
         }
-        if self.streams.get(from).is_some_and(|stream| stream.reassembler.is_finished()) {
+        if self.streams[from].reassembler.is_finished() {
             self.read(from, message.time_ns, true);
         }
     }
 
     /// Reads the lines that are whole, and at the end of a stream the last one.
-    fn read(&mut self, from: usize, time_ns: u64, is_end: bool) {
+    fn read(&mut self, from: End, time_ns: u64, is_end: bool) {
         let is_server = from == self.server;
-        let Some(stream) = self.streams.get_mut(from) else { return };
+        let stream = &mut self.streams[from];
         let rest = std::mem::take(&mut stream.rest);
         let mut framer = stream.framer;
         let mut input = &rest[..];
@@ -244,11 +244,10 @@ impl Chat {
             }
         }
         let used = rest.len() - input.len();
-        if let Some(stream) = self.streams.get_mut(from) {
-            stream.framer = framer;
-            stream.rest = rest;
-            stream.rest.drain(..used);
-        }
+        let stream = &mut self.streams[from];
+        stream.framer = framer;
+        stream.rest = rest;
+        stream.rest.drain(..used);
     }
 
     fn hear(&mut self, line: &[u8], time_ns: u64) {
@@ -299,8 +298,8 @@ impl Chat {
 
     /// Everything was read: what still waits for what is missing is read without it.
     pub(super) fn finish(&mut self, last_ns: u64) {
-        for from in 0..2 {
-            let Some(stream) = self.streams.get_mut(from) else { continue };
+        for from in End::BOTH {
+            let stream = &mut self.streams[from];
             while stream.reassembler.gap() > 0 {
                 stream.reassembler.skip_gap(&mut stream.rest);
             }

@@ -7,6 +7,7 @@ use hubbub::capture::layers::Transport;
 use hubbub::capture::{Flags, Segment};
 
 use super::chat::{Chat, Chats};
+use super::ends::{End, Pair};
 use super::ladder::{Arrow, Ladders};
 use super::tcp::{Connection, Room};
 use super::traffic::Count;
@@ -21,15 +22,15 @@ const MAX_UNACKED: usize = 500_000;
 #[derive(Debug)]
 pub struct Conversation {
     /// The sender of its first packet, and the other one.
-    pub ends: [SocketAddr; 2],
+    pub ends: Pair<SocketAddr>,
     /// What each of the two sent.
-    pub sent: [Count; 2],
+    pub sent: Pair<Count>,
     /// What each of the two sent in payload.
-    pub payload_bytes: [u64; 2],
+    pub payload_bytes: Pair<u64>,
     /// When its first and its last packet came, of those that have a time.
     pub times_ns: Option<[u64; 2]>,
     /// Which of the two is the client.
-    pub client: usize,
+    pub client: End,
     /// Where it was TCP.
     pub tcp: Option<Box<Connection>>,
     /// Where it was a chat.
@@ -94,14 +95,17 @@ impl Conversations {
             Transport::Udp(ports, _) => (ports, None),
         };
         let [source, destination] = message.addresses;
-        let ends = [SocketAddr::new(source, ports[0]), SocketAddr::new(destination, ports[1])];
+        let ends = Pair {
+            first: SocketAddr::new(source, ports[0]),
+            second: SocketAddr::new(destination, ports[1]),
+        };
         let Some(number) = self.place(ends, segment.as_ref()) else {
             self.untold.packets += 1;
             self.untold.bytes += u64::from(message.wire_bytes);
             return;
         };
         let Some(conversation) = self.list.get_mut(number) else { return };
-        let from = usize::from(conversation.ends[0] != ends[0]);
+        let from = conversation.sender(ends);
         conversation.sent[from].packets += 1;
         conversation.sent[from].bytes += u64::from(message.wire_bytes);
         conversation.payload_bytes[from] += u64::from(message.payload_bytes);
@@ -116,7 +120,8 @@ impl Conversations {
             tcp.handle(from, message.time_ns, &segment, payload, &mut self.room);
             if segment.flags.has(Flags::SYN) {
                 // Whoever sends a SYN without an ACK opens; whoever answers was called.
-                conversation.client = if segment.flags.has(Flags::ACK) { 1 - from } else { from };
+                conversation.client =
+                    if segment.flags.has(Flags::ACK) { from.other() } else { from };
             }
             let is_server = from != conversation.client;
             self.chats.follow(
@@ -132,14 +137,14 @@ impl Conversations {
     }
 
     /// The number of the conversation of this packet; none when there is no room for one more.
-    fn place(&mut self, ends: [SocketAddr; 2], segment: Option<&Segment<'_>>) -> Option<usize> {
-        let mut sorted = ends;
+    fn place(&mut self, ends: Pair<SocketAddr>, segment: Option<&Segment<'_>>) -> Option<usize> {
+        let mut sorted = [ends.first, ends.second];
         sorted.sort_unstable();
         let key = Key { is_tcp: segment.is_some(), ends: sorted };
         if let Some(&number) = self.by_ends.get(&key)
             && let Some(known) = self.list.get_mut(number)
         {
-            let from = usize::from(known.ends[0] != ends[0]);
+            let from = known.sender(ends);
             let (Some(tcp), Some(segment)) = (&mut known.tcp, segment) else {
                 return Some(number);
             };
@@ -155,8 +160,8 @@ impl Conversations {
         self.by_ends.insert(key, number);
         self.list.push(Conversation {
             ends,
-            sent: [Count::default(); 2],
-            payload_bytes: [0; 2],
+            sent: Pair::default(),
+            payload_bytes: Pair::default(),
             times_ns: None,
             client: guess_client(ends, self.chats.port()),
             tcp: segment.map(|_| Box::default()),
@@ -194,21 +199,26 @@ impl Conversations {
 
 /// Without a handshake: who has the chat's port is called, or else who has the lower one; of equal
 /// ones, who spoke first calls.
-fn guess_client(ends: [SocketAddr; 2], chat_port: u16) -> usize {
-    let [first, second] = ends.map(|end| end.port());
+fn guess_client(ends: Pair<SocketAddr>, chat_port: u16) -> End {
+    let (first, second) = (ends.first.port(), ends.second.port());
     let is_server = |port: u16, other: u16| port == chat_port || port < other;
-    usize::from(second != chat_port && is_server(first, second))
+    if second != chat_port && is_server(first, second) { End::Second } else { End::First }
 }
 
 impl Conversation {
+    /// Who sent a packet that has these ends, its source first.
+    fn sender(&self, ends: Pair<SocketAddr>) -> End {
+        if self.ends.first == ends.first { End::First } else { End::Second }
+    }
+
     /// Client and server.
-    pub fn client_first<T: Copy>(&self, pair: [T; 2]) -> [T; 2] {
-        if self.client == 0 { pair } else { [pair[1], pair[0]] }
+    pub fn client_first<T: Copy>(&self, pair: Pair<T>) -> [T; 2] {
+        [pair[self.client], pair[self.client.other()]]
     }
 
     /// Both directions together.
     pub fn total(&self) -> Count {
-        let [one, other] = self.sent;
+        let Pair { first: one, second: other } = self.sent;
         Count { packets: one.packets + other.packets, bytes: one.bytes + other.bytes }
     }
 

@@ -6,6 +6,7 @@ use hubbub::capture::layers::Transport;
 use hubbub::wire::text;
 
 use super::conversations::{Conversation, Message};
+use super::ends::End;
 
 /// Packets that are drawn of one conversation.
 pub const MAX_ARROWS: usize = 40;
@@ -25,7 +26,7 @@ pub struct Arrow {
     /// When it came.
     pub time_ns: u64,
     /// Which end sent it.
-    pub from: usize,
+    pub from: End,
     /// The marks of a segment; none for a datagram.
     pub flags: Option<Flags>,
     /// Sequence and acknowledgment, as from zero.
@@ -54,7 +55,7 @@ impl Ladders {
         &mut self,
         number: usize,
         conversation: &mut Conversation,
-        from: usize,
+        from: End,
         message: &Message<'_>,
     ) {
         let most = match self.shown {

@@ -18,6 +18,7 @@ mod charts;
 pub mod chat;
 pub mod conversations;
 pub mod endpoints;
+pub mod ends;
 mod input;
 pub mod ladder;
 pub mod left_out;

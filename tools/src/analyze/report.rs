@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::analysis::{Analysis, Ending, LENGTHS, Totals};
 use super::chat::{Chat, Lines};
 use super::conversations::Conversation;
+use super::ends::End;
 use super::left_out::LeftOut;
 use super::source::Format;
 use super::tcp::{Connection, Times, completeness_name};
@@ -421,8 +422,9 @@ fn talk((index, talk): (usize, &Conversation)) -> Talk {
 }
 
 fn tcp(talk: &Conversation, connection: &Connection) -> Tcp {
-    let [one, other] = [0, 1].map(|side| connection.trouble(side));
-    let [client, server] = talk.client_first([0, 1]).map(|side| connection.ack_rtt(side));
+    let [one, other] = End::BOTH.map(|end| connection.trouble(end));
+    let ends = [talk.client, talk.client.other()];
+    let [client, server] = ends.map(|end| connection.ack_rtt(end));
     Tcp {
         completeness: connection.completeness(),
         completeness_name: completeness_name(connection.completeness()),

@@ -18,6 +18,8 @@ use std::collections::VecDeque;
 use hubbub::capture::segment::distance;
 use hubbub::capture::{Flags, Segment};
 
+use super::ends::{End, Pair};
+
 /// Segments of one direction that wait for their ACK.
 const MAX_UNACKED: usize = 1_024;
 
@@ -122,31 +124,31 @@ struct Half {
 #[derive(Debug)]
 pub struct Room(pub usize);
 
-/// Both directions; which one is 0 is the caller's to say.
+/// Both directions.
 #[derive(Debug, Default)]
 pub struct Connection {
-    halves: [Half; 2],
+    halves: Pair<Half>,
     seen: u8,
     syn_ns: Option<u64>,
     handshake_ns: Option<u64>,
     /// Segments whose ACK could not be waited for.
     unwatched: u64,
     /// The direction that sent the first FIN or RST, and whether it was an RST.
-    end: Option<(usize, bool)>,
+    end: Option<(End, bool)>,
 }
 
 impl Connection {
     /// Whether a segment belongs to another connection between the same two: a SYN with another
     /// number than the one before.
-    pub fn is_another(&self, from: usize, segment: &Segment<'_>) -> bool {
+    pub fn is_another(&self, from: End, segment: &Segment<'_>) -> bool {
         let is_syn = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK);
-        is_syn && self.half(from).base.is_some_and(|base| base != segment.sequence)
+        is_syn && self.halves[from].base.is_some_and(|base| base != segment.sequence)
     }
 
     /// Takes a segment. `payload` is how many bytes it had on the wire.
     pub fn handle(
         &mut self,
-        from: usize,
+        from: End,
         time_ns: u64,
         segment: &Segment<'_>,
         payload: u32,
@@ -158,10 +160,10 @@ impl Connection {
         // Without a SYN, what comes first counts as the byte behind one.
         let before = u32::from(!flags.has(Flags::SYN));
         let base = segment.sequence.wrapping_sub(before);
-        self.half_mut(from).base.get_or_insert(base);
+        self.halves[from].base.get_or_insert(base);
         self.note_progress(from, time_ns, segment, payload);
         let kind = self.judge(from, time_ns, segment, payload, length);
-        let half = self.half_mut(from);
+        let half = &mut self.halves[from];
         half.count(kind);
         half.is_asking = kind == Kind::KeepAlive;
         let end = segment.sequence.wrapping_add(length);
@@ -177,7 +179,7 @@ impl Connection {
                 self.unwatched += 1;
             }
         }
-        let half = self.half_mut(from);
+        let half = &mut self.halves[from];
         half.window = segment.window;
         if segment.window == 0 && !is_mark(flags) {
             half.trouble.zero_windows += 1;
@@ -194,7 +196,8 @@ impl Connection {
 
     /// Gives the room back that is still taken.
     pub fn forget(&mut self, room: &mut Room) {
-        for half in &mut self.halves {
+        for end in End::BOTH {
+            let half = &mut self.halves[end];
             room.0 += half.unacked.len();
             half.unacked = VecDeque::new();
         }
@@ -211,17 +214,17 @@ impl Connection {
     }
 
     /// What went wrong in one direction.
-    pub fn trouble(&self, from: usize) -> Trouble {
-        self.half(from).trouble
+    pub fn trouble(&self, from: End) -> Trouble {
+        self.halves[from].trouble
     }
 
     /// How long the ACKs that one direction sent were behind what they acknowledge.
-    pub fn ack_rtt(&self, from: usize) -> Times {
-        self.half(from).ack_rtt
+    pub fn ack_rtt(&self, from: End) -> Times {
+        self.halves[from].ack_rtt
     }
 
     /// The direction that ended it, and whether by a reset.
-    pub fn end(&self) -> Option<(usize, bool)> {
+    pub fn end(&self) -> Option<(End, bool)> {
         self.end
     }
 
@@ -231,23 +234,15 @@ impl Connection {
     }
 
     /// Numbers as from zero, as far as the start of each direction is known.
-    pub fn relative(&self, from: usize, segment: &Segment<'_>) -> [u32; 2] {
-        let base = self.half(from).base.unwrap_or_default();
-        let other = self.half(1 - from.min(1)).base.unwrap_or_default();
+    pub fn relative(&self, from: End, segment: &Segment<'_>) -> [u32; 2] {
+        let base = self.halves[from].base.unwrap_or_default();
+        let other = self.halves[from.other()].base.unwrap_or_default();
         let has_ack = segment.flags.has(Flags::ACK);
         let ack = if has_ack { segment.acknowledgment.wrapping_sub(other) } else { 0 };
         [segment.sequence.wrapping_sub(base), ack]
     }
 
-    fn half(&self, side: usize) -> &Half {
-        &self.halves[side.min(1)]
-    }
-
-    fn half_mut(&mut self, side: usize) -> &mut Half {
-        &mut self.halves[side.min(1)]
-    }
-
-    fn note_progress(&mut self, from: usize, time_ns: u64, segment: &Segment<'_>, payload: u32) {
+    fn note_progress(&mut self, from: End, time_ns: u64, segment: &Segment<'_>, payload: u32) {
         let flags = segment.flags;
         let (syn, ack) = (flags.has(Flags::SYN), flags.has(Flags::ACK));
         match (syn, ack) {
@@ -257,7 +252,7 @@ impl Connection {
             }
             (true, true) => self.seen |= seen::SYN_ACK,
             (false, true) if !flags.has(Flags::RST) => {
-                let is_first = self.half(from).base.is_some_and(|base| {
+                let is_first = self.halves[from].base.is_some_and(|base| {
                     segment.sequence == base.wrapping_add(1) && self.seen & seen::ACK == 0
                 });
                 if is_first {
@@ -283,13 +278,13 @@ impl Connection {
 
     fn judge(
         &self,
-        from: usize,
+        from: End,
         time_ns: u64,
         segment: &Segment<'_>,
         payload: u32,
         length: u32,
     ) -> Kind {
-        let (half, back) = (self.half(from), self.half(1 - from.min(1)));
+        let (half, back) = (&self.halves[from], &self.halves[from.other()]);
         let flags = segment.flags;
         let is_mark = is_mark(flags);
         let Some(next) = half.next else { return Kind::New };
@@ -328,8 +323,8 @@ impl Connection {
     }
 
     /// One direction acknowledges what the other sent.
-    fn acknowledge(&mut self, from: usize, time_ns: u64, ack: u32, room: &mut Room) {
-        let back = self.half_mut(1 - from.min(1));
+    fn acknowledge(&mut self, from: End, time_ns: u64, ack: u32, room: &mut Room) {
+        let back = &mut self.halves[from.other()];
         let kept = back.unacked.len();
         let mut sent_ns = None;
         back.unacked.retain_mut(|old| {
@@ -347,7 +342,7 @@ impl Connection {
         });
         room.0 += kept - back.unacked.len();
         if let Some(sent_ns) = sent_ns {
-            self.half_mut(from).ack_rtt.add(time_ns.saturating_sub(sent_ns));
+            self.halves[from].ack_rtt.add(time_ns.saturating_sub(sent_ns));
         }
     }
 }
