@@ -192,3 +192,52 @@ fn no_test_is_ignored_without_a_reason() {
         }
     }
 }
+
+/// The documents.
+const DOCUMENTS: [&str; 7] = [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "PROTOCOL.md",
+    "README.md",
+    "fuzz/README.md",
+    "proptest-regressions/README.md",
+];
+
+/// What the headings of a document are called in links to them.
+fn anchors(document: &Path) -> Vec<String> {
+    let text = fs::read_to_string(document).unwrap_or_default();
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let words = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        words.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for document in DOCUMENTS.map(|name| root().join(name)) {
+        let text = fs::read_to_string(&document).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let links = line.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+            for (link, _) in links.filter(|(link, _)| !link.contains("://")) {
+                let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+                let target = match path {
+                    "" => document.clone(),
+                    path => document.with_file_name(path),
+                };
+                let is_there = target.exists()
+                    && (anchor.is_empty() || anchors(&target).iter().any(|known| known == anchor));
+                if !is_there {
+                    broken.push(format!("{}:{}: {link}", document.display(), number + 1));
+                }
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 100, "only {count} links were found");
+    assert_none(&broken);
+}

@@ -4,5 +4,7 @@ pub mod analyze;
 pub mod curves;
 pub mod dissector;
 pub mod encap;
+pub mod files;
 pub mod layers;
 pub mod page;
+pub mod units;

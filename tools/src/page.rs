@@ -10,7 +10,7 @@ use std::path::Path;
 
 use askama::Template;
 
-use crate::encap::output::Output;
+use crate::files::output::Output;
 
 /// The version that a page says it was made by.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

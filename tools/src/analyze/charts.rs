@@ -18,7 +18,7 @@ use kuva::render::theme::Theme;
 
 use super::report::{Length, Talk};
 use super::traffic::{Stretch, Traffic};
-use super::units::{duration, size};
+use crate::units::{duration, grouped, size};
 
 /// Points of the chart of traffic.
 const MOST_POINTS: usize = 360;
@@ -161,7 +161,7 @@ fn columns(bars: Vec<(String, f64)>, colour: &str, title: &str) -> String {
     let layout = Layout::auto_from_plots(&plots).with_y_axis_min(0.0).with_y_tick_format(
         TickFormat::Custom(Arc::new(|count| {
             // Half a packet is no packet.
-            if count.fract() == 0.0 { super::units::grouped(count as u64) } else { String::new() }
+            if count.fract() == 0.0 { grouped(count as u64) } else { String::new() }
         })),
     );
     draw(plots, layout, 480.0, 240.0, title)

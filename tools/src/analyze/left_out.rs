@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::analysis::Analysis;
-use super::units;
+use crate::units;
 
 /// What was left out because there was too much of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

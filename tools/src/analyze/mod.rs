@@ -31,15 +31,12 @@ mod tables;
 pub mod tcp;
 pub mod text;
 pub mod traffic;
-pub mod units;
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use analysis::{Analysis, Ending, Settings, analyze};
 use conversations::Conversation;
@@ -47,11 +44,11 @@ use page::Page;
 use report::Report;
 use source::Stop;
 
+use crate::files::{self, is_standard};
+use crate::units;
+
 /// The input is no capture, or is damaged. clap's own errors exit with the same.
 pub const BAD_INPUT: u8 = 2;
-
-/// What stands for standard input.
-const STANDARD: &str = "-";
 
 /// Say what is in a capture: pcap or pcapng, of anybody.
 ///
@@ -92,16 +89,12 @@ pub struct Options {
 ///
 /// When a file cannot be read or written.
 pub fn run(options: &Options, out: &mut dyn Write, log: &mut dyn Write) -> anyhow::Result<u8> {
-    let name = if options.input == Path::new(STANDARD) {
-        "standard input".to_owned()
-    } else {
-        hubbub::wire::text::clean(&options.input.display().to_string()).into_owned()
-    };
+    let name = files::input_name(&options.input);
     let shown = options.conversation.and_then(|number| usize::try_from(number - 1).ok());
     let settings = Settings { chat_port: options.chat_port, shown };
-    let (input, length) = open(&options.input).with_context(|| name.clone())?;
-    let bar = bar(length);
-    let found = analyze(input, settings, &mut |position| bar.set_position(position));
+    let (file, length) = files::open(&options.input).with_context(|| name.clone())?;
+    let bar = files::reading_bar(length);
+    let found = analyze(file, settings, &mut |position| bar.set_position(position));
     bar.finish_and_clear();
     let mut analysis = match found {
         Ok(analysis) => analysis,
@@ -150,7 +143,7 @@ fn tell(
     if let Some(path) = &options.html {
         let page = Page::new(report, to_draw(options.conversation, analysis));
         crate::page::write(&page, path)?;
-        if path == Path::new(STANDARD) {
+        if is_standard(path) {
             return Ok(());
         }
     }
@@ -189,28 +182,4 @@ fn warn(name: &str, analysis: &Analysis, log: &mut dyn Write) -> io::Result<()> 
         writeln!(log, "{name}: and {}", units::count(analysis.more_warnings, "more warning"))?;
     }
     Ok(())
-}
-
-/// The input, and its length where that is known.
-fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
-    if path == Path::new(STANDARD) {
-        return Ok((Box::new(io::stdin()), None));
-    }
-    let file = File::open(path)?;
-    let data = file.metadata()?;
-    if data.is_dir() {
-        return Err(anyhow!("it is a folder"));
-    }
-    let length = data.is_file().then_some(data.len());
-    Ok((Box::new(file), length))
-}
-
-/// A bar on a terminal; elsewhere it shows nothing.
-fn bar(length: Option<u64>) -> ProgressBar {
-    let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    let template = "{msg} {wide_bar} {percent}% {binary_bytes_per_sec} {eta}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.with_message("reading")
 }

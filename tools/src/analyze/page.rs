@@ -8,7 +8,7 @@ use super::report::Report;
 use super::steps::{Ladder, ladder};
 use super::tables::{Table, chats, endpoints, protocols, talks};
 use super::traffic::Traffic;
-use super::units::{count, date, duration, grouped, percentage, size};
+use crate::units::{count, date, duration, grouped, percentage, size};
 
 /// The page.
 #[derive(Debug, Template)]

@@ -5,7 +5,7 @@ use hubbub::capture::Flags;
 use super::conversations::Conversation;
 use super::ladder::Arrow;
 use super::report::Talk;
-use super::units::{count, duration, grouped};
+use crate::units::{count, duration, grouped};
 
 /// A ladder: two ends, and what goes between them.
 #[derive(Debug)]

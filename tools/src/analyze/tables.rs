@@ -1,7 +1,7 @@
 //! The tables of the page, which can be sorted by every column.
 
 use super::report::{Branch, Endpoint, Report, Session, Talk};
-use super::units::{duration, grouped, percentage, size};
+use crate::units::{duration, grouped, percentage, size};
 
 /// The most rows of a table.
 const MAX_ROWS: usize = 500;

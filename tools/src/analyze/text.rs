@@ -7,7 +7,7 @@ use comfy_table::{Cell, CellAlignment, Table, TableComponent};
 
 use super::report::{Capture, Endpoint, Report, Session, Talk};
 use super::traffic::Count;
-use super::units::{count, date, duration, grouped, percentage, size};
+use crate::units::{count, date, duration, grouped, percentage, size};
 
 /// Columns of the plot of traffic.
 const COLUMNS: usize = 72;

@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Deserialize;
 
-use super::encap::output::Output;
+use crate::files::output::Output;
 
 /// A report is longer than this only if it is none, in bytes.
 const MAX_REPORT: u64 = 16 << 20;

@@ -16,7 +16,6 @@ pub mod columns;
 pub mod dns;
 pub mod http;
 pub mod message;
-pub mod output;
 pub mod plan;
 pub mod problem;
 pub mod read;
@@ -31,15 +30,17 @@ pub mod talks;
 pub mod time;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use hubbub::capture::{About, Format, WriteError, Writer};
 
+use crate::files::output::{self, Output};
+use crate::files::{self, STANDARD, is_standard};
+
 use build::Builder;
-use output::{Output, STANDARD};
 use report::Report;
 use source::{PROGRESS_ROWS, Source, Table};
 
@@ -126,7 +127,7 @@ fn write_packets<'a>(
         description: "messages of a CSV file",
         names: &resolved.names,
     };
-    let output_name = if options.output == Path::new(STANDARD) {
+    let output_name = if is_standard(&options.output) {
         "standard output"
     } else {
         options.output.to_str().unwrap_or("the output")
@@ -136,7 +137,7 @@ fn write_packets<'a>(
     let comments = options.comments.then(|| file_name.as_deref().unwrap_or("input"));
     let mut builder = Builder::new(resolved, options.source.style(facts), comments, writer);
     let mut sorted = spool.into_sorted().context("cannot sort the messages")?;
-    let bar = source::bar(Some(facts.messages), "writing", "{per_sec}");
+    let bar = files::bar(Some(facts.messages), "writing", "{per_sec}");
     let mut messages = 0_u64;
     while let Some(message) = sorted.next_message().context("cannot read the sorted messages")? {
         builder.add(&message)?;

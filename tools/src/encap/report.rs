@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Write as _};
 use super::plan::Resolved;
 use super::read::{Facts, LEAD_NS};
 use super::speech::Added;
+use crate::units::count;
 
 /// How many names or columns are told one by one.
 const MAX_TOLD: usize = 6;
@@ -129,11 +130,6 @@ impl Report<'_> {
         }
         Ok(())
     }
-}
-
-fn count(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }
 
 /// The first few, without control characters.

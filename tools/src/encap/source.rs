@@ -1,22 +1,20 @@
 //! Where the messages come from and what is made of them: the options that shape packets, and the
 //! first pass over the file.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, Write};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use hubbub::capture::{Mss, Vlan};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::build::Style;
-use super::output::STANDARD;
 use super::plan::{Plan, Resolved, Shape};
 use super::problem::Problems;
 use super::read::{Facts, Progress, Reading};
 use super::spool::{self, Spool};
 use super::time::{self, END_NS, Moment};
+use crate::files;
 
 /// How much of the input is read at once, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -95,11 +93,7 @@ pub struct Table {
 impl Source {
     /// What the user calls the file.
     pub fn name(&self) -> String {
-        if self.input == Path::new(STANDARD) {
-            "standard input".to_owned()
-        } else {
-            self.input.display().to_string()
-        }
+        files::input_name(&self.input)
     }
 
     /// The first pass. What is wrong with the file is said on `log`; when nothing comes of it for
@@ -119,15 +113,15 @@ impl Source {
         let mut problems = Problems::new(&name);
         let mut plan = Plan::new(Shape { udp, ipv6, vlan, verbatim });
         let mut spool = Spool::new(spool::MAX_COLLECTED);
-        let (mut input, length) = open(&self.input).with_context(|| name.clone())?;
-        let bar = bar(length, "reading", "{binary_bytes_per_sec}");
+        let (file, length) = files::open(&self.input).with_context(|| name.clone())?;
+        let bar = files::reading_bar(length);
         let reading = &mut Reading {
             plan: &mut plan,
             spool: &mut spool,
             problems: &mut problems,
             base_ns: self.base_time,
         };
-        let facts = reading.run(&mut *input, &mut |progress| {
+        let facts = reading.run(&mut BufReader::with_capacity(BUFFER, file), &mut |progress| {
             if progress.row.is_multiple_of(PROGRESS_ROWS) {
                 bar.set_position(progress.position);
             }
@@ -159,28 +153,4 @@ impl Source {
             shift_ns: facts.shift_ns(),
         }
     }
-}
-
-/// The input, and its length where that is known.
-fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
-    if path == Path::new(STANDARD) {
-        return Ok((Box::new(BufReader::with_capacity(BUFFER, io::stdin())), None));
-    }
-    let file = File::open(path)?;
-    let data = file.metadata()?;
-    if data.is_dir() {
-        return Err(anyhow!("it is a folder"));
-    }
-    let length = data.is_file().then_some(data.len());
-    Ok((Box::new(BufReader::with_capacity(BUFFER, file)), length))
-}
-
-/// A bar on a terminal; elsewhere it shows nothing.
-pub fn bar(length: Option<u64>, what: &'static str, rate: &str) -> ProgressBar {
-    let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    let template = format!("{{msg}} {{wide_bar}} {{percent}}% {rate} {{eta}}");
-    if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(style);
-    }
-    bar.with_message(what)
 }

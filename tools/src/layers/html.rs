@@ -14,8 +14,9 @@ use super::diagram::{self, Slot};
 use super::dump::{self, Cell, Line};
 use super::field::{Field, Kind, Layer};
 use super::opening::Greeting;
-use super::words::{self, count, grouped, percent};
+use super::words::{self, percent};
 use crate::encap::message::Transport;
+use crate::units::{count, grouped};
 
 /// Bytes of a field that its table shows.
 const MAX_BYTES: usize = 24;

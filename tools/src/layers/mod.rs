@@ -27,14 +27,14 @@ pub mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
 
 use crate::encap::BAD_INPUT;
-use crate::encap::output::STANDARD;
 use crate::encap::source::Source;
+use crate::files::is_standard;
 use crate::page;
 
 use shown::{Choice, Shown};
@@ -104,7 +104,7 @@ pub fn run(options: &Options, log: &mut dyn Write) -> anyhow::Result<u8> {
     if let Some(path) = &options.html {
         page::write(&html::Page::new(&lesson), path)
             .with_context(|| format!("cannot write {}", path.display()))?;
-        if path != Path::new(STANDARD) {
+        if !is_standard(path) {
             writeln!(log, "{}: {}", path.display(), text::title(&lesson))?;
         }
         return Ok(0);

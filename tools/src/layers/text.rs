@@ -11,7 +11,8 @@ use super::cost::Part;
 use super::dump::{self, Line, Run};
 use super::field::{Field, Kind, Layer};
 use super::visible;
-use super::words::{self, count, grouped, percent};
+use super::words::{self, percent};
+use crate::units::{count, grouped};
 
 /// How wide a line is where there is no terminal, in characters.
 pub const USUAL_WIDTH: usize = 80;

@@ -9,6 +9,7 @@ use super::field::{Field, Layer};
 use super::shown::Shown;
 use super::visible;
 use crate::encap::message::Transport;
+use crate::units::{count, grouped};
 
 /// How much of the message is quoted, in characters.
 const MAX_QUOTED: usize = 400;
@@ -201,25 +202,6 @@ pub fn around(lesson: &Lesson) -> Vec<String> {
         said.push(format!("Handshake and close cost {} more, {alone}.", count(shared, "byte")));
     }
     said
-}
-
-/// So many of something: `1,460 bytes`.
-pub fn count(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", grouped(number))
-}
-
-/// With a comma before each three digits.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// As in `12.5 %`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use indicatif::HumanFloatCount;
 use serde::Serialize;
 
 /// One number of a measurement. The order is that of the table.
@@ -103,7 +104,7 @@ impl Metric {
     /// A number of this kind, for people.
     pub(super) fn show(self, value: f64) -> String {
         match self.describe().1 {
-            Unit::Count => grouped(value),
+            Unit::Count => HumanFloatCount(value.round()).to_string(),
             Unit::Ratio => format!("{value:.1}"),
             Unit::Seconds => format!("{value:.2} s"),
             Unit::Nanoseconds if value < 1e3 => format!("{value:.1} ns"),
@@ -149,20 +150,6 @@ impl Metric {
             Self::DescriptorsAfter => ("server descriptors after", Unit::Count),
         }
     }
-}
-
-/// A number with a comma between groups of three digits.
-fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        let left = digits.len() - position;
-        if position > 0 && left.is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

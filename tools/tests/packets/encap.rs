@@ -267,7 +267,7 @@ fn a_client_with_too_many_connections_gets_another_address() {
         "-o",
         place.path("out.pcap").to_str().unwrap(),
     ]);
-    assert!(log.contains("4001 conversations"), "{log}");
+    assert!(log.contains("4,001 conversations"), "{log}");
     let said = place.said();
     assert_eq!((said[3_999].0, said[4_000].0), (53_999, 50_000));
 }

@@ -341,15 +341,17 @@ impl Plan {
     }
 }
 
-/// Whether the target of a message is the server; `None` when the ports do not tell.
+/// Whether the target of a message is the server; `None` when the ports do not tell. The port of
+/// what is spoken says more than that of some other service.
 fn serves(source: u16, target: u16, service: Service) -> Option<bool> {
-    let of = |port| (port == service.port(), Service::at(port).is_some());
-    match (of(source), of(target)) {
-        _ if source == target => Some(true),
-        (_, (true, _)) => Some(true),
-        ((true, _), _) => Some(false),
-        (_, (_, true)) => Some(true),
-        ((_, true), _) => Some(false),
-        _ => None,
+    if source == target {
+        return Some(true);
     }
+    let target_is = |serves: &dyn Fn(u16) -> bool| match (serves(source), serves(target)) {
+        (_, true) => Some(true),
+        (true, false) => Some(false),
+        (false, false) => None,
+    };
+    target_is(&|port| port == service.port())
+        .or_else(|| target_is(&|port| Service::at(port).is_some()))
 }

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use hubbub::capture::Format;
 use tempfile::NamedTempFile;
 
-/// What stands for standard input or output.
-pub const STANDARD: &str = "-";
+use super::is_standard;
 
 /// How much is written at once, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -40,7 +39,7 @@ impl Output {
     ///
     /// When nothing can be written there.
     pub fn create(path: &Path) -> io::Result<BufWriter<Self>> {
-        let sink = if path == Path::new(STANDARD) {
+        let sink = if is_standard(path) {
             Sink::Standard(io::stdout())
         } else {
             // A link stays a link: what it points to is replaced.
@@ -97,7 +96,7 @@ impl Write for Output {
 
 /// The format by the end of the name; standard output is pcapng.
 pub fn format(path: &Path) -> Option<Format> {
-    if path == Path::new(STANDARD) {
+    if is_standard(path) {
         return Some(Format::PcapNg);
     }
     Format::of(path)

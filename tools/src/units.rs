@@ -1,18 +1,11 @@
 //! Numbers as people read them.
 
+use indicatif::HumanCount;
 use jiff::Timestamp;
 
 /// With commas: 1,203.
 pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    HumanCount(number).to_string()
 }
 
 /// In the largest unit that leaves a digit before the point: 12.3 ms.
