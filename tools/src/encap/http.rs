@@ -21,42 +21,82 @@ pub enum Addition {
     NewHead,
 }
 
-/// The message that a text becomes. `has_head` says whether this side has sent a head, and is told
-/// when it has.
-pub fn complete<'a>(
+/// What has to be known of a connection to say its next message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exchange {
+    /// Which side has sent a head.
+    has_head: [bool; 2],
+    /// Whether the last request was a HEAD: its response tells the length of a body that it does
+    /// not have (RFC 9110, section 9.3.2).
+    is_head_asked: bool,
+}
+
+impl Exchange {
+    /// The message that a text becomes.
+    pub fn message<'a>(&mut self, side: Side, text: &'a [u8]) -> (Cow<'a, [u8]>, Option<Addition>) {
+        let has_head =
+            std::mem::replace(&mut self.has_head[usize::from(side == Side::Server)], true);
+        let fits = |kind: &Kind| (*kind == Kind::Request) == (side == Side::Client);
+        let (head, body) = split(text);
+        if let Some(kind) = head_kind(text).filter(fits).filter(|_| is_plain(head)) {
+            let kind = self.note(kind, head);
+            return end_head(text, head.trim_ascii_end(), body, kind);
+        }
+        if has_head && head_kind(text).is_none() && is_plain(text) {
+            return end_line(text);
+        }
+        if side == Side::Client {
+            self.is_head_asked = false;
+        }
+        (new_head(side, text).into(), Some(Addition::NewHead))
+    }
+
+    /// Remembers a request; a response to HEAD has no body.
+    fn note(&mut self, kind: Kind, head: &[u8]) -> Kind {
+        match kind {
+            Kind::Request => self.is_head_asked = head.starts_with(b"HEAD "),
+            Kind::Response if self.is_head_asked => return Kind::Bodiless,
+            Kind::Response | Kind::Bodiless => {}
+        }
+        kind
+    }
+}
+
+/// A head gets its blank line, and a length if it needs one.
+fn end_head<'a>(
     text: &'a [u8],
-    side: Side,
-    has_head: &mut bool,
+    head: &[u8],
+    body: &[u8],
+    kind: Kind,
 ) -> (Cow<'a, [u8]>, Option<Addition>) {
-    let (head, body) = split(text);
-    let fits = |kind: &Kind| (*kind == Kind::Request) == (side == Side::Client);
-    if let Some(kind) = head_kind(text).filter(fits).filter(|_| is_plain(head)) {
-        *has_head = true;
-        let head = head.trim_ascii_end();
-        let mut whole = head.to_vec();
-        if let Some(length) = new_length(head, body, kind) {
-            whole = without_framing(head);
-            whole.extend_from_slice(format!("\r\nContent-Length: {length}").as_bytes());
-        }
-        whole.extend_from_slice(b"\r\n\r\n");
-        whole.extend_from_slice(body);
-        let is_same = whole == text;
-        return (whole.into(), (!is_same).then_some(Addition::Head));
+    let mut whole = head.to_vec();
+    if let Some(length) = new_length(head, body, kind) {
+        whole = without_framing(head);
+        whole.extend_from_slice(format!("\r\nContent-Length: {length}").as_bytes());
     }
-    if *has_head && head_kind(text).is_none() && is_plain(text) {
-        if text.ends_with(b"\r\n") {
-            return (text.into(), None);
-        }
-        let text = text.strip_suffix(b"\n").unwrap_or(text);
-        return ([text, b"\r\n"].concat().into(), Some(Addition::LineEnd));
+    whole.extend_from_slice(b"\r\n\r\n");
+    whole.extend_from_slice(body);
+    let addition = (whole != text).then_some(Addition::Head);
+    (whole.into(), addition)
+}
+
+/// What follows a head gets its line end.
+fn end_line(text: &[u8]) -> (Cow<'_, [u8]>, Option<Addition>) {
+    if text.ends_with(b"\r\n") {
+        return (text.into(), None);
     }
-    *has_head = true;
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    ([text, b"\r\n"].concat().into(), Some(Addition::LineEnd))
+}
+
+/// The text behind a head of its own.
+fn new_head(side: Side, text: &[u8]) -> Vec<u8> {
     let first = match side {
         Side::Client => "POST / HTTP/1.1",
         Side::Server => "HTTP/1.1 200 OK",
     };
     let head = format!("{first}\r\nContent-Length: {}\r\n\r\n", text.len());
-    ([head.as_bytes(), text].concat().into(), Some(Addition::NewHead))
+    [head.as_bytes(), text].concat()
 }
 
 /// What a head begins.
@@ -168,10 +208,9 @@ mod tests {
     use super::*;
 
     fn done(text: &str, has_head: bool) -> String {
-        let mut has_head = has_head;
         let side = if text.starts_with("HTTP/") { Side::Server } else { Side::Client };
-        let (message, _) = complete(text.as_bytes(), side, &mut has_head);
-        assert!(has_head);
+        let mut exchange = Exchange { has_head: [has_head; 2], is_head_asked: false };
+        let (message, _) = exchange.message(side, text.as_bytes());
         String::from_utf8(message.into_owned()).unwrap()
     }
 
@@ -197,8 +236,21 @@ mod tests {
             assert_eq!(done(text, false), want);
         }
         let whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-        let (_, addition) = complete(whole.as_bytes(), Side::Server, &mut false);
+        let (_, addition) = Exchange::default().message(Side::Server, whole.as_bytes());
         assert_eq!((done(whole, false).as_str(), addition), (whole, None));
+    }
+
+    #[test]
+    fn an_answer_to_head_tells_the_length_of_what_it_does_not_send() {
+        let mut exchange = Exchange::default();
+        let mut said = |side, text: &'static str| {
+            String::from_utf8(exchange.message(side, text.as_bytes()).0.into_owned()).unwrap()
+        };
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n";
+        assert_eq!(said(Side::Client, "HEAD / HTTP/1.1"), "HEAD / HTTP/1.1\r\n\r\n");
+        assert_eq!(said(Side::Server, head), head);
+        assert_eq!(said(Side::Client, "GET / HTTP/1.1"), "GET / HTTP/1.1\r\n\r\n");
+        assert_eq!(said(Side::Server, head), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     }
 
     #[test]

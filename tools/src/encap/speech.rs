@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hubbub::capture::Side;
 
 use super::dns::Asked;
-use super::http::{self, Addition};
+use super::http::{Addition, Exchange};
 use super::message::Transport;
 use super::service::Service;
 use super::ssh::Versions;
@@ -30,8 +30,7 @@ pub struct Added {
 pub struct Speech {
     service: Service,
     transport: Transport,
-    /// Which side has sent a head of HTTP.
-    has_head: [bool; 2],
+    exchange: Exchange,
     asked: Asked,
     versions: Versions,
 }
@@ -39,8 +38,8 @@ pub struct Speech {
 impl Speech {
     /// Nothing was said yet; the ids of DNS begin at `id`.
     pub fn new(service: Service, transport: Transport, id: u16) -> Self {
-        let (asked, versions) = (Asked::new(id), Versions::default());
-        Self { service, transport, has_head: [false; 2], asked, versions }
+        let (exchange, asked) = (Exchange::default(), Asked::new(id));
+        Self { service, transport, exchange, asked, versions: Versions::default() }
     }
 
     /// The bytes of a text, as the application would send them.
@@ -72,10 +71,7 @@ impl Speech {
     }
 
     fn http<'a>(&mut self, side: Side, text: &'a [u8], added: &mut Added) -> Cow<'a, [u8]> {
-        let (message, addition) = {
-            let has_head = &mut self.has_head[usize::from(side == Side::Server)];
-            http::complete(text, side, has_head)
-        };
+        let (message, addition) = self.exchange.message(side, text);
         match addition {
             None => {}
             Some(Addition::LineEnd) => added.line_ends += 1,
