@@ -194,12 +194,13 @@ fn no_test_is_ignored_without_a_reason() {
 }
 
 /// The documents.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "PROTOCOL.md",
     "README.md",
+    "WIRESHARK.md",
     "fuzz/README.md",
     "proptest-regressions/README.md",
 ];
