@@ -127,7 +127,11 @@ pub struct World {
 
 /// The server's end of a connection.
 #[derive(Debug)]
-pub struct Socket(usize, #[expect(dead_code, reason = "it is counted")] Rc<()>);
+pub struct Socket {
+    peer: usize,
+    /// While it is held, the socket is open.
+    _open: Rc<()>,
+}
 
 impl World {
     pub fn new(seed: u64) -> Self {
@@ -359,7 +363,7 @@ impl Platform for World {
             return Err(ErrorKind::ConnectionAborted.into());
         }
         peer.edge.writable = true;
-        let socket = Socket(number, Rc::clone(&peer.socket));
+        let socket = Socket { peer: number, _open: Rc::clone(&peer.socket) };
         Ok((socket, (peer.address.unwrap_or(Ipv4Addr::LOCALHOST), port(number)).into()))
     }
 
@@ -372,7 +376,7 @@ impl Platform for World {
         if self.strikes(self.faults.interrupted, "EINTR on read") {
             return Err(ErrorKind::Interrupted.into());
         }
-        let peer = &self.peers[socket.0];
+        let peer = &self.peers[socket.peer];
         let mut count = peer.to_server.len().min(buffer.len());
         if count == 0 {
             return match (peer.reset, peer.ended) {
@@ -381,7 +385,7 @@ impl Platform for World {
                     Err(ErrorKind::ConnectionReset.into())
                 }
                 (_, true) => {
-                    self.peers[socket.0].saw_end = true;
+                    self.peers[socket.peer].saw_end = true;
                     Ok(0)
                 }
                 _ => Err(ErrorKind::WouldBlock.into()),
@@ -390,9 +394,9 @@ impl Platform for World {
         if count > 1 && self.strikes(self.faults.short, "short read") {
             // The rest arrives just after: a short read has drained the socket.
             count = self.random.usize(1..count);
-            self.peers[socket.0].edge.readable = true;
+            self.peers[socket.peer].edge.readable = true;
         }
-        let peer = &mut self.peers[socket.0];
+        let peer = &mut self.peers[socket.peer];
         peer.to_server.drain(..count).zip(buffer).for_each(|(byte, place)| *place = byte);
         Ok(count)
     }
@@ -402,7 +406,7 @@ impl Platform for World {
         if self.strikes(self.faults.interrupted, "EINTR on write") {
             return Err(ErrorKind::Interrupted.into());
         }
-        let peer = &mut self.peers[socket.0];
+        let peer = &mut self.peers[socket.peer];
         assert!(!peer.got_end, "written to after the end of the stream");
         if peer.reset {
             self.meet("EPIPE on write");
@@ -419,13 +423,13 @@ impl Platform for World {
         }
         let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).take(count).collect();
         assert!(!bytes.is_empty(), "a write of nothing");
-        let peer = &mut self.peers[socket.0];
+        let peer = &mut self.peers[socket.peer];
         peer.in_flight.extend(&bytes);
         Ok(bytes.len())
     }
 
     fn shutdown(&mut self, socket: &mut Socket) -> io::Result<()> {
-        let peer = &mut self.peers[socket.0];
+        let peer = &mut self.peers[socket.peer];
         if peer.reset {
             self.meet("ENOTCONN on shutdown");
             return Err(ErrorKind::NotConnected.into());
@@ -438,7 +442,7 @@ impl Platform for World {
     }
 
     fn abort(&mut self, socket: Socket) {
-        let peer = &mut self.peers[socket.0];
+        let peer = &mut self.peers[socket.peer];
         peer.got_reset = true;
         peer.in_flight.clear();
     }
