@@ -30,7 +30,7 @@ fn drains_on(signal: Signal) {
         client.expect_end();
     }
     assert_eq!(server.await_exit().code(), Some(0));
-    server.await_log("stopped counters=accepted=3 closed=3 ");
+    server.await_log("stopped online=0 accepted=3 closed=3 ");
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
 }
 

@@ -156,6 +156,26 @@ fn pasted_lines_are_sent_one_by_one() {
 }
 
 #[test]
+fn what_is_typed_ahead_is_sent() {
+    let server = Server::start("");
+    let (mut alice, mut bob) = alice_and_bob(&server);
+    let lines: Vec<String> = (0..40).map(|number| format!("all line {number}\r")).collect();
+    alice.press(&lines.concat());
+    for number in 0..40 {
+        bob.expect(&format!("[Alice]: line {number}"));
+    }
+}
+
+#[test]
+fn a_client_that_is_told_to_end_leaves_cleanly() {
+    let server = Server::start("");
+    let (mut alice, mut bob) = alice_and_bob(&server);
+    alice.terminate();
+    bob.expect("[SERVER] Alice has left the chat.");
+    assert_eq!(alice.await_exit(), Some(0));
+}
+
+#[test]
 fn a_line_that_is_too_long_is_not_sent_and_told() {
     let server = Server::start("");
     let (mut alice, mut bob) = alice_and_bob(&server);

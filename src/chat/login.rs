@@ -22,6 +22,7 @@ impl Chat {
             Frame::Line(b"") => return self.pass_over(id, now),
             Frame::Line(line) => line,
             Frame::TooLong => {
+                self.speaks_first_time(id);
                 return self.refuse(id, Notice::TooLong(self.limits.max_line as u64), now);
             }
             Frame::Tls => return self.dismiss(id, Notice::Tls, now),

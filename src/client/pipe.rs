@@ -239,6 +239,8 @@ struct LineWatch {
     within_line: bool,
     /// The front of that line.
     line: Vec<u8>,
+    /// Whether there is more in it than that, and than spaces.
+    has_more: bool,
 }
 
 impl LineWatch {
@@ -250,15 +252,18 @@ impl LineWatch {
             at += piece.len();
             self.within_line = !piece.ends_with(b"\n");
             let room = MAX_QUIT - self.line.len();
-            self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+            let (kept, more) = piece.split_at(piece.len().min(room));
+            self.line.extend_from_slice(kept);
+            self.has_more |= more.iter().any(|byte| !b" \r\n".contains(byte));
             if self.within_line {
                 continue;
             }
-            let line = self.line.trim_ascii_end();
-            if Command::parse(line) == Ok(Command::Quit) {
+            let Self { line, has_more, .. } = std::mem::take(self);
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if Command::parse(line) == Ok(Command::Quit) && !has_more {
                 return Some(at);
             }
-            self.line.clear();
         }
         None
     }
@@ -282,7 +287,11 @@ mod tests {
         let found = |text: &str| LineWatch::default().find_quit(text.as_bytes());
         assert_eq!(found("all hi\nquit\nall there\n"), Some(12));
         assert_eq!(found("QUIT \r\n"), Some(7));
-        for text in ["quit", "all quit\n", "quit now\n", "x\n quit\n"] {
+        assert_eq!(found(&format!("quit{}\r\n", " ".repeat(80))), Some(86));
+        let late = format!("quit{}x\n", " ".repeat(80));
+        for text in
+            ["quit", "all quit\n", "quit now\n", "x\n quit\n", "quit\t\n", "quit\r\r\n", &late]
+        {
             assert_eq!(found(text), None, "{text:?}");
         }
     }

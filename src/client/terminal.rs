@@ -18,7 +18,8 @@ use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Context, Editor, ExternalPrinter, Helper, Highlighter};
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use super::address::Server;
 use super::connection::{Connection, Heard, Login};
@@ -136,6 +137,7 @@ impl Terminal {
         let interrupted = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))
             .map_err(ClientError::Start)?;
+        leave_when_told(Arc::clone(&interrupted))?;
         let Self { mut editor, printer, names, gate, colour } = self;
         let (shown, to_show) = sync_channel(SHOWN_QUEUE);
         let printed = start_printer(
@@ -283,6 +285,21 @@ fn start_listener(
     };
     thread::Builder::new().name("listener".into()).spawn(listen).map_err(ClientError::Start)?;
     Ok(verdict)
+}
+
+/// Leaves when the system asks for it: a client that just died would leave the terminal raw.
+fn leave_when_told(interrupted: Arc<AtomicBool>) -> Result<(), ClientError> {
+    let mut signals = Signals::new([SIGTERM, SIGHUP]).map_err(ClientError::Start)?;
+    let wait = move || {
+        if signals.forever().next().is_some() {
+            interrupted.store(true, Ordering::SeqCst);
+            // Nobody hangs up: this ends with the process.
+            let (_stay, left) = channel();
+            call_away(&left);
+        }
+    };
+    thread::Builder::new().name("signals".into()).spawn(wait).map_err(ClientError::Start)?;
+    Ok(())
 }
 
 /// Calls the main thread away from the keyboard: rustyline can be interrupted by a signal only,

@@ -113,6 +113,18 @@ impl Resolver {
         self.at_least(input, LARGEST_READ + settings.max_line, &set::MAX_LINE);
         self.at_least((&set::OUT_BUDGET, settings.out_budget), line, &set::MAX_LINE);
         self.check_twice(&settings.listen);
+        self.check_capture_size(settings);
+    }
+
+    fn check_capture_size(&mut self, settings: &Settings) {
+        let is_bad = self.bad.contains(set::CAPTURE.flag);
+        if settings.capture_size.is_none() || settings.capture.is_some() || is_bad {
+            return;
+        }
+        if let Some(origin) = self.origin(&set::CAPTURE_SIZE) {
+            let what = "there is no capture; --capture chat.pcapng besides would work";
+            self.blame(&set::CAPTURE_SIZE, origin, what);
+        }
     }
 
     fn check_power_of_two(&mut self, bytes: usize, least: usize) {

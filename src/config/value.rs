@@ -48,12 +48,20 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
         return Ok(address);
     }
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)).map_err(|_| {
-        format!(
-            "{} is not an IP address; such as 127.0.0.1:12345, [::1]:12345 or 0.0.0.0",
-            quote(text)
-        )
-    })
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, DEFAULT_PORT));
+    }
+    let quoted = quote(text);
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if port.parse::<u16>().is_ok() {
+        return Err(format!("{quoted} is a port; 127.0.0.1:{port} would work"));
+    }
+    if let Some((host, port)) = text.rsplit_once(':')
+        && format!("{host}:1").parse::<SocketAddr>().is_ok()
+    {
+        return Err(format!("{} is no port; 0 to 65535 would work", quote(port)));
+    }
+    Err(format!("{quoted} is not an IP address; such as 127.0.0.1:12345, [::1]:12345 or 0.0.0.0"))
 }
 
 /// `text` or `json`.

@@ -28,6 +28,9 @@ pub use keys::{Folded, LookAlike};
 /// The longest name, in Unicode scalar values.
 pub const MAX_SCALARS: usize = 32;
 
+/// The most scalars that are normalised: a letter may be typed with its marks one by one.
+const MAX_TYPED: usize = 4 * MAX_SCALARS;
+
 /// The most combining marks that may follow each other: enough for every living script, too few to
 /// smear a name over the neighbouring lines.
 pub const MAX_MARKS_IN_A_ROW: usize = 2;
@@ -69,7 +72,7 @@ impl Name {
         if typed.is_empty() {
             return Err(NameError::Empty);
         }
-        check_length(typed)?;
+        check_length(typed, MAX_TYPED)?;
         let forbidden = |c: char| c == ' ' || DELIMITERS.contains(&c);
         if let Some(found) = typed.chars().find(|&c| forbidden(c)) {
             return Err(NameError::Character(found));
@@ -81,7 +84,7 @@ impl Name {
         if again != enforced {
             return Err(NameError::Marks);
         }
-        check_length(&enforced)?;
+        check_length(&enforced, MAX_SCALARS)?;
         // Width mapping can bring a delimiter in: U+FF20 is a wide `@`.
         if let Some(found) = enforced.chars().find(|&c| forbidden(c)) {
             return Err(NameError::Character(found));
@@ -145,8 +148,8 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
-fn check_length(text: &str) -> Result<(), NameError> {
-    if text.chars().nth(MAX_SCALARS).is_some() {
+fn check_length(text: &str, most: usize) -> Result<(), NameError> {
+    if text.chars().nth(most).is_some() {
         return Err(NameError::TooLong);
     }
     Ok(())

@@ -39,6 +39,8 @@ fn a_refusal_names_the_rule() {
     assert_eq!(error(""), NameError::Empty);
     assert_eq!(error(&"a".repeat(33)), NameError::TooLong);
     assert_eq!(error(&"a".repeat(1000)), NameError::TooLong);
+    assert_eq!(name(&"a\u{300}".repeat(32)).as_str(), "à".repeat(32), "typed mark by mark");
+    assert_eq!(error(&"a\u{300}".repeat(33)), NameError::TooLong);
     assert_eq!(error("two words"), NameError::Character(' '));
     assert_eq!(error("[Bob]"), NameError::Character('['));
     assert_eq!(error("a\nb"), NameError::Character('\n'));

@@ -40,11 +40,12 @@ pub enum ListenError {
 pub(super) fn listen(
     addresses: &[SocketAddr],
     keepalive: Option<Duration>,
+    stall_timeout: Duration,
 ) -> Result<Vec<TcpListener>, ListenError> {
     let listen_one = |address: &SocketAddr| {
         // An IPv6 listener takes IPv4 too, unless that has a listener of its own.
         let only_v6 = addresses.iter().any(|a| a.is_ipv4() && a.port() == address.port());
-        bind(*address, only_v6, keepalive).map_err(|error| match error.kind() {
+        bind(*address, only_v6, keepalive, stall_timeout).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => ListenError::Taken(*address),
             _ => ListenError::Failed(*address, error),
         })
@@ -56,6 +57,7 @@ fn bind(
     address: SocketAddr,
     only_v6: bool,
     keepalive: Option<Duration>,
+    stall_timeout: Duration,
 ) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -73,7 +75,9 @@ fn bind(
     {
         socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
         // What was written and is not acknowledged for so long is lost with the peer (RFC 5482).
-        socket.set_tcp_user_timeout(keepalive.map(|idle| idle + idle / 2))?;
+        // Linux counts a window of zero, too, and that is for the stall time-out to judge.
+        let give_up = |idle: Duration| (idle + idle / 2).max(stall_timeout);
+        socket.set_tcp_user_timeout(keepalive.map(give_up))?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -8,6 +8,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
+use crate::metrics::Counters;
 
 /// How many log lines may wait.
 const QUEUE_LINES: usize = 8192;
@@ -54,6 +55,48 @@ impl Logs {
     pub(super) fn dropped(&self) -> usize {
         self.dropped.dropped_lines()
     }
+}
+
+/// Logs how many are online and everything that was counted, each as a field of its own.
+pub(super) fn report(what: &str, online: usize, counters: Counters) {
+    let Counters {
+        accepted,
+        closed,
+        refused,
+        logins,
+        lines,
+        broadcasts,
+        private_messages,
+        undelivered,
+        answers_dropped,
+        lapped,
+        crowd_dropped,
+        stalled,
+        failed,
+        crowd_pauses,
+        accept_failures,
+        uncaptured,
+    } = counters;
+    tracing::info!(
+        online,
+        accepted,
+        closed,
+        refused,
+        logins,
+        lines,
+        broadcasts,
+        private_messages,
+        undelivered,
+        answers_dropped,
+        lapped,
+        crowd_dropped,
+        stalled,
+        failed,
+        crowd_pauses,
+        accept_failures,
+        uncaptured,
+        "{what}"
+    );
 }
 
 /// What a client sent, cut and escaped.

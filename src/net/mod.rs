@@ -29,6 +29,7 @@ mod server;
 mod system;
 mod timers;
 
+use std::hint::black_box;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -53,6 +54,9 @@ pub enum NetError {
     /// More addresses than one server listens on.
     #[error("{0} addresses to listen on; at most {max} are possible", max = system::MAX_LISTENERS)]
     TooManyListeners(usize),
+    /// The system does not give the memory for the log.
+    #[error("there is no memory for a log of {0} bytes; a smaller --log-bytes would work")]
+    LogMemory(usize),
     /// The capture cannot be written.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -70,10 +74,13 @@ pub fn run(settings: &Settings) -> Result<Exit, NetError> {
     if settings.listen.len() > system::MAX_LISTENERS {
         return Err(NetError::TooManyListeners(settings.listen.len()));
     }
+    if !has_memory(settings.log_bytes) {
+        return Err(NetError::LogMemory(settings.log_bytes));
+    }
     let logs = Logs::start(settings.log_format);
     // Before anybody can connect, and without harm to what it holds: the port may not be free.
     let tape = Tape::open(settings)?;
-    let listeners = listen::listen(&settings.listen, settings.keepalive)?;
+    let listeners = listen::listen(&settings.listen, settings.keepalive, settings.stall_timeout)?;
     let max_clients = max_clients(settings);
     let mut addresses = Vec::new();
     for listener in &listeners {
@@ -118,6 +125,14 @@ fn serve<P: Platform>(
         );
     }
     Ok(server.run()?)
+}
+
+/// Whether the system would give so much memory. Where it does not, a buffer of zeros ends the
+/// process.
+fn has_memory(bytes: usize) -> bool {
+    let mut probe = Vec::<u8>::new();
+    // Memory that nobody uses would be found to be there at compile time.
+    black_box(&mut probe).try_reserve_exact(bytes).is_ok()
 }
 
 /// Where this machine itself reaches a listener: one on every address listens on loopback too.

@@ -11,6 +11,7 @@ use super::accept::Acceptor;
 use super::address::Addresses;
 use super::connection::{Connection, Death, Held, Phase, Wait};
 use super::input::BUFFER_BEYOND_LINE;
+use super::logs;
 use super::platform::{Event, Platform, Readiness};
 use super::pool::InputPool;
 use super::timers::{NEVER, Timers, ceil_millis};
@@ -127,7 +128,7 @@ impl<P: Platform> Server<P> {
     pub fn run(&mut self) -> io::Result<Exit> {
         loop {
             if let Some(exit) = self.turn()? {
-                info!(counters = %self.counters(), "stopped");
+                logs::report("stopped", self.chat.online(), self.counters());
                 return Ok(exit);
             }
         }
@@ -180,7 +181,7 @@ impl<P: Platform> Server<P> {
         match event {
             Event::Acceptable(listener) => self.acceptor.handle_acceptable(listener),
             Event::Ready(id, readiness) => self.handle_ready(id, readiness),
-            Event::Report => info!(online = self.chat.online(), counters = %self.counters()),
+            Event::Report => logs::report("counters", self.chat.online(), self.counters()),
             Event::Stop => self.handle_stop(),
         }
     }

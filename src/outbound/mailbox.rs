@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+/// How much room a box may keep for what will come, in bytes.
+const SPARE: usize = 4096;
+
 /// Letters in the order in which they were mailed. Letters that are due at the same offset are
 /// one: a long answer costs no more than a short one.
 #[derive(Debug, Default)]
@@ -64,6 +67,18 @@ impl Mailbox {
         })
     }
 
+    /// A box that was full does not keep its memory while it is read: what is counted of it is
+    /// never much less than what it holds.
+    fn give_back(&mut self) {
+        if self.bytes.capacity() > SPARE && self.bytes.len() < self.bytes.capacity() / 4 {
+            self.bytes.shrink_to(2 * self.bytes.len());
+        }
+        let spare = SPARE / size_of::<Letter>();
+        if self.letters.capacity() > spare && self.letters.len() < self.letters.capacity() / 4 {
+            self.letters.shrink_to(2 * self.letters.len());
+        }
+    }
+
     /// Drops what was written of the head letter: at most `count` bytes, never more than the
     /// letter has. Says how many.
     pub(super) fn consume(&mut self, count: usize) -> usize {
@@ -74,6 +89,7 @@ impl Mailbox {
             self.letters.pop_front();
         }
         self.bytes.drain(..taken);
+        self.give_back();
         taken
     }
 }
@@ -107,6 +123,19 @@ mod tests {
         assert_eq!(mailbox.head(), Some(Letter { due: 2, len: 2 }));
         assert_eq!((mailbox.consume(9), mailbox.consume(9)), (2, 0));
         assert!(mailbox.is_empty());
+    }
+
+    #[test]
+    fn a_box_that_was_full_gives_its_memory_back() {
+        let mut mailbox = Mailbox::default();
+        for due in 0..10_000 {
+            mailbox.push(due, &[&[b'x'; 100]]);
+        }
+        while mailbox.size() > 1_000 {
+            mailbox.consume(100);
+        }
+        let held = mailbox.bytes.capacity() + mailbox.letters.capacity() * size_of::<Letter>();
+        assert!(held <= 4 * SPARE, "{held} bytes");
     }
 
     #[test]

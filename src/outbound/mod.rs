@@ -171,9 +171,14 @@ impl Outbound {
         self.deliver(id, parts, RESERVED_ANSWER)
     }
 
-    /// Whether the client's own mailbox is so full that its lines have to wait.
+    /// Whether the client's own mailbox is so full that its lines have to wait. While all together
+    /// are half full, it has to be empty: then what is answered to the next line has room.
     pub fn is_clogged(&self, id: ClientId) -> bool {
-        self.boxes.get(id).is_some_and(|outbox| outbox.mail_size() > self.limits.mailbox_bytes / 2)
+        let are_full = self.mail_total > self.limits.mailbox_total / 2;
+        self.boxes.get(id).is_some_and(|outbox| {
+            let own = outbox.mail_size();
+            own > self.limits.mailbox_bytes / 2 || (are_full && own > 0)
+        })
     }
 
     /// Whether everything was written that the client will ever read.

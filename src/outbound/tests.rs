@@ -179,7 +179,6 @@ fn mailboxes_are_bounded_one_by_one_and_together() {
 #[test]
 fn a_mailbox_holds_all_that_it_may_and_half_of_it_clogs_nobody() {
     let mut outbound = outbound(2);
-    outbound.mail(id(0), &[&[b'x'; 256]]).unwrap();
     let note = size_of::<mailbox::Letter>();
     outbound.mail(id(1), &[b"first"]).unwrap();
     outbound.broadcast(&[b"hi\n"]);
@@ -187,7 +186,21 @@ fn a_mailbox_holds_all_that_it_may_and_half_of_it_clogs_nobody() {
     assert!(!outbound.is_clogged(id(1)), "the notes of two letters make it half full");
     outbound.mail(id(1), &[b"x"]).unwrap();
     assert!(outbound.is_clogged(id(1)));
-    assert_eq!(outbound.mail_bytes(), 256 + note + 128 + 1);
+    assert_eq!(outbound.mail_bytes(), 128 + 1);
+    outbound.mail(id(0), &[&[b'x'; 256]]).unwrap();
+    assert_eq!(outbound.mail_bytes(), 128 + 1 + 256 + note);
+}
+
+#[test]
+fn while_all_mailboxes_are_half_full_a_line_waits_until_its_own_is_empty() {
+    let mut outbound = outbound(3);
+    outbound.mail(id(0), &[&[b'x'; 200]]).unwrap();
+    outbound.mail(id(1), &[b"x"]).unwrap();
+    assert!(!outbound.is_clogged(id(1)));
+    outbound.mail(id(2), &[&[b'x'; 40]]).unwrap();
+    assert!(outbound.is_clogged(id(1)));
+    outbound.disconnect(id(0));
+    assert!(!outbound.is_clogged(id(1)));
 }
 
 #[test]

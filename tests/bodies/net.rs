@@ -221,7 +221,7 @@ impl Stage {
     pub fn check(&mut self, town: &Town) {
         let counters = self.server.chat().counters;
         let open = self.server.connections();
-        assert_eq!(counters.accepted, counters.closed + open as u64, "{counters}");
+        assert_eq!(counters.accepted, counters.closed + open as u64, "{counters:?}");
         assert_eq!(self.world().open(), open, "a socket is left, or lost");
         assert_eq!(self.server.chat().online(), town.chat.online());
         let running = self.exit.is_none();

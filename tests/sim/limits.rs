@@ -32,7 +32,7 @@ fn who_asks_and_does_not_read_is_not_read_until_it_does() {
     server.platform().send(alice, "help\n".repeat(1000).as_bytes());
     server.settle();
     assert!(server.chat().outbound.mail_bytes() <= 2048);
-    assert!(server.chat().counters.lines < 100, "{}", server.chat().counters);
+    assert!(server.chat().counters.lines < 100, "{:?}", server.chat().counters);
     server.platform().set_reads(alice, true);
     server.settle();
     assert_eq!(server.hears(alice).len(), 1000);
@@ -112,8 +112,8 @@ fn a_room_that_is_slow_as_a_whole_makes_the_talker_wait_and_loses_nobody() {
     let [fast, slow] = room.evening();
     assert_eq!((fast, slow), (vec![SlowRoom::LINES; 2], vec![SlowRoom::LINES; 5]));
     let counters = room.server.chat().counters;
-    assert!(counters.crowd_pauses > 0, "{counters}");
-    assert_eq!(counters.closed, 0, "{counters}");
+    assert!(counters.crowd_pauses > 0, "{counters:?}");
+    assert_eq!(counters.closed, 0, "{counters:?}");
 }
 
 #[test]
@@ -123,5 +123,5 @@ fn a_few_who_are_slow_are_waited_for_and_then_dropped() {
     assert_eq!(fast, vec![SlowRoom::LINES; 12]);
     assert!(slow.iter().all(|&heard| 200 < heard && heard < SlowRoom::LINES), "{slow:?}");
     let counters = room.server.chat().counters;
-    assert_eq!((counters.crowd_dropped, counters.lapped), (4, 0), "{counters}");
+    assert_eq!((counters.crowd_dropped, counters.lapped), (4, 0), "{counters:?}");
 }

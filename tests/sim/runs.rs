@@ -340,7 +340,7 @@ fn check(server: &mut Server<World>) {
         }
     }
     let open = server.connections();
-    assert_eq!(counters.accepted, counters.closed + open as u64, "{counters}");
+    assert_eq!(counters.accepted, counters.closed + open as u64, "{counters:?}");
     assert_eq!(server.platform().open(), open, "a socket is left, or lost");
-    assert_eq!(server.chat().online(), witnesses.len(), "{counters}");
+    assert_eq!(server.chat().online(), witnesses.len(), "{counters:?}");
 }

@@ -64,6 +64,12 @@ impl Pty {
         Self { process, keyboard, screen, name: name.to_owned() }
     }
 
+    /// Asks the program to end, as `kill` does.
+    #[track_caller]
+    pub(crate) fn terminate(&mut self) {
+        self.process.signal(Signal::SIGTERM).expect("it runs");
+    }
+
     /// Presses keys.
     #[track_caller]
     pub(crate) fn press(&mut self, keys: &str) {

@@ -126,8 +126,8 @@ impl Server {
         self.signal(Signal::USR1);
         let report = eventually("a report of the counters", || {
             let logs = self.logs();
-            let line = logs[before..].lines().find(|line| line.contains(" counters="))?;
-            logs.ends_with('\n').then(|| line.replace("counters=", ""))
+            let line = logs[before..].lines().find(|line| line.contains(" counters online="))?;
+            logs.ends_with('\n').then(|| line.to_owned())
         });
         let value =
             report.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));

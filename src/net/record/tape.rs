@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
+use tracing::info;
 
 use super::file::{Files, Opened};
 use super::scribe::{RecordError, Scribe};
@@ -32,6 +34,9 @@ impl Tape {
             // Whoever reads a pipe would wait for what goes to files beside it.
             let why = "it is no file; it would do without --capture-size";
             return Err(io::Error::other(format!("{}: {why}", path.display())).into());
+        }
+        if fs::metadata(path).is_ok_and(|data| data.file_type().is_fifo()) {
+            info!("{}: waiting for a reader of the named pipe", path.display());
         }
         let mut files = Files::new(path, settings.capture_size);
         let opened = files.open_next(wall_ns())?;
