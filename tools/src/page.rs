@@ -5,11 +5,13 @@
 //! its hash (block `policy`), and says so to the browser by a content security policy. What comes
 //! from outside is escaped by askama; text that may run from right to left stands in a `<bdi>`.
 
-use std::io;
+use std::io::ErrorKind;
 use std::path::Path;
 
+use anyhow::Context;
 use askama::Template;
 
+use crate::files;
 use crate::files::output::Output;
 
 /// The version that a page says it was made by.
@@ -19,11 +21,18 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 ///
 /// # Errors
 ///
-/// When nothing can be written there.
-pub fn write(page: &impl Template, path: &Path) -> io::Result<()> {
-    let mut out = Output::create(path)?;
-    Template::write_into(page, &mut out)?;
-    Output::commit(out)
+/// When nothing can be written there. Whoever reads a page from standard output may stop: that is
+/// none.
+pub fn write(page: &impl Template, path: &Path) -> anyhow::Result<()> {
+    let write = || {
+        let mut out = Output::create(path)?;
+        Template::write_into(page, &mut out)?;
+        Output::commit(out)
+    };
+    match write() {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        told => told.with_context(|| format!("cannot write {}", files::output_name(path))),
+    }
 }
 
 #[cfg(test)]

@@ -34,21 +34,29 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// Three digits of a quotient of at least one, cut and not rounded.
+/// Three digits of a quotient of at least one, rounded.
 fn three_digits(number: u64, unit: u64) -> String {
-    let whole = number / unit;
-    let thousandths = u128::from(number % unit) * 1_000 / u128::from(unit);
-    match whole {
-        0..10 => format!("{whole}.{:02}", thousandths / 10),
-        10..100 => format!("{whole}.{}", thousandths / 100),
-        _ => grouped(whole),
+    let hundredths = rounded(number, 100, unit);
+    if hundredths < 1_000 {
+        return format!("{}.{:02}", hundredths / 100, hundredths % 100);
     }
+    let tenths = rounded(number, 10, unit);
+    if tenths < 1_000 {
+        return format!("{}.{}", tenths / 10, tenths % 10);
+    }
+    grouped(rounded(number, 1, unit))
 }
 
-/// Hundredths of a percentage, cut: 12.34 %.
+/// `number * times / unit`, rounded half up.
+fn rounded(number: u64, times: u64, unit: u64) -> u64 {
+    let unit = u128::from(unit.max(1));
+    let quotient = (2 * u128::from(number) * u128::from(times) + unit) / (2 * unit);
+    u64::try_from(quotient).unwrap_or(u64::MAX)
+}
+
+/// A percentage with two digits behind the point: 12.34 %.
 pub fn percentage(part: u64, whole: u64) -> String {
-    let whole = u128::from(whole.max(1));
-    let hundredths = u128::from(part) * 10_000 / whole;
+    let hundredths = rounded(part, 10_000, whole);
     format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
@@ -79,12 +87,14 @@ mod tests {
             (1_000, "1.00 µs"),
             (12_345_678, "12.3 ms"),
             (90_000_000_000, "1.50 min"),
-            (u64::MAX, "213,503 d"),
+            (u64::MAX, "213,504 d"),
         ] {
             assert_eq!(duration(time_ns), text);
         }
         assert_eq!(size(999), "999 B");
-        assert_eq!(size(1_215_000), "1.21 MB");
+        assert_eq!(size(1_179), "1.18 kB");
+        assert_eq!(size(9_996), "10.0 kB");
+        assert_eq!(percentage(20, 22), "90.91 %");
         assert_eq!(percentage(1, 3), "33.33 %");
         assert_eq!(percentage(0, 0), "0.00 %");
         assert_eq!(date(1_714_564_800_500_000_000), "2024-05-01 12:00:00.500000 UTC");

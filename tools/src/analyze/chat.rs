@@ -177,9 +177,10 @@ impl Chats {
 }
 
 impl Chat {
-    /// The name of who logged in, or of who tried to.
+    /// The name of who logged in; where nothing of the server was captured, the one that was said.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        let is_one_sided = self.heard == Lines::default();
+        self.name.as_deref().filter(|_| self.is_welcome || is_one_sided)
     }
 
     /// When the server welcomed them.

@@ -90,6 +90,10 @@ pub struct Options {
 /// When a file cannot be read or written.
 pub fn run(options: &Options, out: &mut dyn Write, log: &mut dyn Write) -> anyhow::Result<u8> {
     let name = files::input_name(&options.input);
+    if options.html.as_ref().is_some_and(|page| files::is_same(page, &options.input)) {
+        writeln!(log, "--html: {name} would be written over; another name would work")?;
+        return Ok(BAD_INPUT);
+    }
     let shown = options.conversation.and_then(|number| usize::try_from(number - 1).ok());
     let settings = Settings { chat_port: options.chat_port, shown };
     let (file, length) = files::open(&options.input).with_context(|| name.clone())?;
@@ -122,10 +126,14 @@ pub fn run(options: &Options, out: &mut dyn Write, log: &mut dyn Write) -> anyho
         writeln!(log, "{name}: there is no conversation {number}; it has {found}")?;
         return Ok(BAD_INPUT);
     }
-    match tell(options, &report, &analysis, out) {
+    if let Some(path) = &options.html {
+        let page = Page::new(&report, to_draw(options.conversation, &analysis));
+        crate::page::write(&page, path)?;
+    }
+    match tell(options, &report, out) {
         // Whoever reads has read enough: `tools analyze FILE | head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        told => told?,
+        told => told.context("cannot write to standard output")?,
     }
     if options.json || options.html.is_some() {
         warn(&name, &analysis, log)?;
@@ -133,19 +141,10 @@ pub fn run(options: &Options, out: &mut dyn Write, log: &mut dyn Write) -> anyho
     Ok(if analysis.ending == Ending::Damaged { BAD_INPUT } else { 0 })
 }
 
-/// Writes the page if there shall be one; prints the rest, unless the page went there.
-fn tell(
-    options: &Options,
-    report: &Report,
-    analysis: &Analysis,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    if let Some(path) = &options.html {
-        let page = Page::new(report, to_draw(options.conversation, analysis));
-        crate::page::write(&page, path)?;
-        if is_standard(path) {
-            return Ok(());
-        }
+/// Prints what was found, unless the page went there.
+fn tell(options: &Options, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if options.html.as_deref().is_some_and(is_standard) {
+        return Ok(());
     }
     let told = if options.json {
         report.json()? + "\n"

@@ -134,7 +134,7 @@ fn figures(report: &Report) -> Vec<Figure> {
     let figure = |name, value, note, layer| Figure { name, value, note, layer };
     let mut figures = vec![
         figure("packets", grouped(capture.packets), String::new(), "wire"),
-        figure("on the wire", size(capture.wire_bytes), String::new(), "link"),
+        figure("in frames", size(capture.wire_bytes), String::new(), "link"),
         figure("lasted", duration(capture.duration_ns), String::new(), "network"),
         figure("payload", percentage(payload, capture.wire_bytes), size(payload), "application"),
         figure(

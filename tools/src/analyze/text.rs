@@ -43,7 +43,7 @@ pub fn text(report: &Report, rows: usize) -> String {
 
 fn capture(capture: &Capture) -> String {
     let mut out = format!(
-        "{}: {} of {}, {} on the wire\n",
+        "{}: {} of {}, {} in frames\n",
         capture.file,
         count(capture.packets, "packet"),
         if capture.links.is_empty() { "no link".to_owned() } else { capture.links.join(", ") },
@@ -206,8 +206,17 @@ fn conversations(report: &Report, rows: usize) -> String {
 }
 
 fn chats(report: &Report, rows: usize) -> String {
-    let mut table =
-        table(&["#", "name", "logged in", "to all", "private", "other", "refused", "heard", "end"]);
+    let mut table = table(&[
+        "#",
+        "name",
+        "logged in",
+        "to all",
+        "private",
+        "other",
+        "no command",
+        "heard",
+        "end",
+    ]);
     let first_ns = report.capture.first_ns.unwrap_or(0);
     let row = |chat: &Session| {
         let heard = chat.heard.broadcasts + chat.heard.private + chat.heard.other;

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use super::plan::Resolved;
 use super::read::{Facts, LEAD_NS};
+use super::service::Service;
 use super::speech::Added;
 use crate::units::count;
 
@@ -91,6 +92,16 @@ impl Report<'_> {
                 write!(f, "; {} from 50000 on", count(resolved.client_ports, "client port"))?;
             }
             writeln!(f)?;
+            let unknown = resolved.service_ports.iter().map(|(name, _)| name.as_str());
+            let unknown: Vec<&str> =
+                unknown.filter(|name| Service::named(name).is_none()).collect();
+            if !unknown.is_empty() {
+                let names = listed(unknown.into_iter());
+                writeln!(
+                    f,
+                    "  not known: {names}; at a port of its own, over TCP where the table says nothing"
+                )?;
+            }
         }
         if resolved.addresses > 0 {
             let names: Vec<String> = resolved

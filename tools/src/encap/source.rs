@@ -135,6 +135,10 @@ impl Source {
             writeln!(log, "{name}: {refusal}{hint}")?;
             return Ok(None);
         }
+        if facts.messages == 0 {
+            writeln!(log, "{name}: there are no rows below the names of the columns; {refusal}")?;
+            return Ok(None);
+        }
         match plan.resolve() {
             Ok(resolved) => Ok(Some(Table { resolved, spool, facts })),
             Err(no_port) => {

@@ -2,8 +2,9 @@
 
 pub mod output;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::anyhow;
@@ -18,10 +19,30 @@ pub fn is_standard(path: &Path) -> bool {
     path == Path::new(STANDARD)
 }
 
+/// Whether two paths lead to one file, by links or by other names.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| {
+        let data = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some((data.dev(), data.ino()))
+    };
+    !is_standard(one)
+        && !is_standard(other)
+        && identity(one).is_some_and(|id| Some(id) == identity(other))
+}
+
 /// What an input is called in what is said about it.
 pub fn input_name(path: &Path) -> String {
+    name(path, "standard input")
+}
+
+/// What an output is called in what is said about it.
+pub fn output_name(path: &Path) -> String {
+    name(path, "standard output")
+}
+
+fn name(path: &Path, standard: &str) -> String {
     if is_standard(path) {
-        "standard input".to_owned()
+        standard.to_owned()
     } else {
         text::clean(&path.display().to_string()).into_owned()
     }

@@ -70,10 +70,14 @@ impl Output {
 
 fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    // The error that it would be otherwise names a file that nobody knows.
+    fs::metadata(folder)?;
     tempfile::Builder::new()
         .prefix(".tools-")
         .permissions(Permissions::from_mode(PERMISSIONS))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .tempfile_in(folder)
+        .map_err(|error| error.kind().into())
 }
 
 impl Write for Output {

@@ -34,7 +34,7 @@ use clap::Args;
 
 use crate::encap::BAD_INPUT;
 use crate::encap::source::Source;
-use crate::files::is_standard;
+use crate::files::{self, is_standard};
 use crate::page;
 
 use shown::{Choice, Shown};
@@ -100,10 +100,14 @@ impl Lesson {
 ///
 /// When a file cannot be read or written.
 pub fn run(options: &Options, log: &mut dyn Write) -> anyhow::Result<u8> {
+    if options.html.as_ref().is_some_and(|page| files::is_same(page, &options.source.input)) {
+        let name = options.source.name();
+        writeln!(log, "--html: {name} would be written over; another name would work")?;
+        return Ok(BAD_INPUT);
+    }
     let Some(lesson) = lesson(options, log)? else { return Ok(BAD_INPUT) };
     if let Some(path) = &options.html {
-        page::write(&html::Page::new(&lesson), path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        page::write(&html::Page::new(&lesson), path)?;
         if !is_standard(path) {
             writeln!(log, "{}: {}", path.display(), text::title(&lesson))?;
         }
@@ -115,8 +119,8 @@ pub fn run(options: &Options, log: &mut dyn Write) -> anyhow::Result<u8> {
     let mut out = anstream::AutoStream::auto(stdout.lock());
     match out.write_all(text::render(&lesson, width).as_bytes()).and_then(|()| out.flush()) {
         // Whoever stops reading has read enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        told => told.map(|()| 0).context("cannot write to standard output"),
     }
 }
 

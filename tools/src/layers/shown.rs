@@ -66,9 +66,6 @@ pub enum Absent {
         /// How many there are.
         rows: u64,
     },
-    /// The table has no messages.
-    #[error("there are no rows below the names of the columns")]
-    NoRows,
     /// The row is wrong, and was left out.
     #[error("row {0} was left out; expected one that has nothing wrong with it")]
     Bad(u64),
@@ -128,7 +125,6 @@ impl Choice {
         let (line, talk) = match self.found {
             Some((line, Some(talk))) => (line, talk),
             Some((_, None)) => return Ok(Err(Absent::Bad(self.row))),
-            None if self.rows == 0 => return Ok(Err(Absent::NoRows)),
             None => return Ok(Err(Absent::Row { row: self.row, rows: self.rows })),
         };
         let Table { resolved, spool, facts } = table;

@@ -129,6 +129,21 @@ fn standard_input_is_read_and_a_reader_may_stop() {
 }
 
 #[test]
+fn a_page_is_not_written_over_the_capture() {
+    let place = Place::new(CHAT, &[]);
+    let (capture, before) = (place.path("it.pcapng"), place.capture());
+    std::os::unix::fs::symlink(&capture, place.path("link.html")).unwrap();
+    for page in ["it.pcapng", "link.html"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tools"));
+        command.arg("analyze").arg(&capture).arg("--html").arg(place.path(page));
+        let run = run_of(command.output().unwrap());
+        assert_eq!(run.code, 2, "{page}");
+        assert!(run.log.contains("would be written over"), "{}", run.log);
+        assert_eq!(place.capture(), before, "{page}");
+    }
+}
+
+#[test]
 fn what_is_no_capture_is_refused() {
     let place = Place::new(CHAT, &[]);
     for (bytes, want) in [

@@ -214,11 +214,15 @@ fn what_cannot_be_shown_is_told_with_what_can() {
         assert_eq!((run.code, run.log), (2, format!("in.csv: {want}\n")));
         assert!(run.stdout.is_empty());
     }
+    let run = place.layers(&["--html", "in.csv"]);
+    let refused = "--html: in.csv would be written over; another name would work\n";
+    assert_eq!((run.code, run.log.as_str()), (2, refused));
     for arguments in [["--row", "0"], ["--segment", "0"], ["--vlan", "4095"], ["--mss", "1"]] {
         assert_eq!(place.layers(&arguments).code, 2, "{arguments:?}");
     }
     let run = Place::new("message,src_app,dst_app\n").layers(&[]);
-    assert_eq!(run.log, "in.csv: there are no rows below the names of the columns\n");
+    let none = "there are no rows below the names of the columns; nothing is shown";
+    assert_eq!(run.log, format!("in.csv: {none}\n"));
     assert_eq!(run.code, 2);
 }
 
