@@ -97,10 +97,7 @@ impl Report<'_> {
                 unknown.filter(|name| Service::named(name).is_none()).collect();
             if !unknown.is_empty() {
                 let names = listed(unknown.into_iter());
-                writeln!(
-                    f,
-                    "  not known: {names}; at a port of its own, over TCP where the table says nothing"
-                )?;
+                writeln!(f, "  not known: {names}; over TCP where the table says nothing else")?;
             }
         }
         if resolved.addresses > 0 {
