@@ -1,8 +1,7 @@
-//! The command line: what there is to type, its help, its man page, its completions.
+//! The command line: what there is to type, its help, its completions.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::builder::ValueHint;
@@ -10,7 +9,6 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 use clap::{Subcommand, value_parser};
 use clap_complete::Shell;
-use clap_mangen::Man;
 
 use super::problem::Problems;
 use super::resolve::Resolver;
@@ -23,12 +21,21 @@ const HELP_COLUMNS: usize = 100;
 /// The id and name of the flag that names the file.
 const CONFIG: &str = "config";
 
-const AFTER_HELP: &str = "\
+/// What is said below the help of the server.
+pub(super) const AFTER_HELP: &str = "\
 Sizes are bytes, or have KiB, MiB or GiB at their end. Times are seconds; fractions are fine.
 Every setting is also a key of the file that --config names, with _ for -: max_line = 4096,
 log_bytes = \"8MiB\", listen = [\"127.0.0.1:12345\", \"[::1]:12345\"].
 A flag wins over the file, the file over the default.
 Exit codes: 0 done, 1 it failed, 2 the command line or the file is wrong, 130 a second signal.";
+
+/// What is said below the help of `hubbub chat`.
+const CHAT_HELP: &str = "\
+Tab completes @Name and the commands, the arrow keys bring back what was typed; quit, Ctrl-D and
+Ctrl-C leave. Where standard input or output is no terminal, chat is a plain pipe: it sends the
+lines, and prints what comes until the server has closed.
+Exit codes: 0 done, 1 the name or a line was refused, or the connection failed, 2 the command line
+is wrong.";
 
 /// A chat server for a crowd, and its client.
 ///
@@ -50,6 +57,7 @@ pub enum Action {
     #[command(after_help = AFTER_HELP)]
     Serve(Flags),
     /// Chat in this terminal
+    #[command(after_help = CHAT_HELP)]
     Chat {
         /// Your name in the chat
         #[arg(value_name = "NAME")]
@@ -163,40 +171,4 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "hubbub", &mut script);
     script
-}
-
-/// The manual page, hubbub(1), as roff: what `hubbub serve` takes, then the other commands.
-///
-/// # Errors
-///
-/// None that are known: it is written to memory.
-pub fn man() -> io::Result<Vec<u8>> {
-    let mut page = Vec::new();
-    let mut command = Cli::command();
-    command.build();
-    let main = Man::new(command.clone());
-    main.render_title(&mut page)?;
-    main.render_name_section(&mut page)?;
-    main.render_synopsis_section(&mut page)?;
-    main.render_description_section(&mut page)?;
-    main.render_options_section(&mut page)?;
-    writeln!(page, ".SH COMMANDS")?;
-    for sub in command.get_subcommands_mut() {
-        let usage = sub.render_usage().to_string();
-        writeln!(page, ".SS \"{}\"", roff(usage.trim_start_matches("Usage: ")))?;
-        writeln!(page, "{}.", roff(&sub.get_about().unwrap_or_default().to_string()))?;
-        for arg in sub.get_positionals() {
-            let name = arg.get_value_names().unwrap_or_default().join(" ");
-            let help = arg.get_help().unwrap_or_default().to_string();
-            writeln!(page, ".TP\n\\fI{}\\fR\n{}.", roff(&name), roff(&help))?;
-        }
-    }
-    writeln!(page, ".SH NOTES\n{}", roff(AFTER_HELP).replace('\n', "\n.br\n"))?;
-    main.render_version_section(&mut page)?;
-    Ok(page)
-}
-
-/// Text for roff: a backslash and a dash mean themselves. No line of ours starts with a dot.
-fn roff(text: &str) -> String {
-    text.replace('\\', "\\e").replace('-', "\\-")
 }

@@ -4,7 +4,7 @@
 //! Every setting is one entry of `setting::ALL`: a `--flag` of `hubbub serve` and a key of the
 //! TOML file that `--config FILE` names. A flag wins over the file, the file over the default.
 //!
-//! * `cli`: the command line, its help, its man page, its completions
+//! * `cli`, `man`: the command line, its help, its completions; the manual page
 //! * `file`: the TOML file, key by key, each with its line
 //! * `setting`: every setting: name, heading, unit, range, default, help
 //! * `value`: text to number, size, time, address
@@ -17,6 +17,7 @@
 
 mod cli;
 mod file;
+mod man;
 mod problem;
 mod resolve;
 mod setting;
@@ -26,7 +27,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use cli::{Action, Cli, Flags, completions, man};
+pub use cli::{Action, Cli, Flags, completions};
+pub use man::man;
 pub use problem::Problems;
 
 /// The port where nobody says another.
@@ -91,7 +93,8 @@ pub struct Settings {
     pub list_bytes: usize,
     /// How long a connection may be idle before it is probed, in whole seconds: 6 to 32,767
     /// (Linux's largest `TCP_KEEPIDLE`). The interval is a sixth of it, there are three probes,
-    /// and the user time-out is half as long again. `None` (0 on the command line) for no probes.
+    /// and the user time-out is half as long again, or `stall_timeout` where that is longer.
+    /// `None` (0 on the command line) for no probes.
     /// Default: 60 s.
     pub keepalive: Option<Duration>,
     /// How long a shutdown may take to tell everyone. Default: 5 s.

@@ -127,6 +127,9 @@ fn the_manual_has_every_flag_and_command() {
         let flag = format!("--{}", setting.flag).replace('-', "\\-");
         assert!(page.contains(&flag), "{flag}");
     }
+    for heading in ["SIGNALS", "ENVIRONMENT", "EXIT STATUS"] {
+        assert!(page.contains(&format!(".SH \"{heading}\"")), "{heading}");
+    }
     for command in ["serve", "chat", "completions", "man"] {
         assert!(page.contains(&format!("hubbub {command}")), "{command}");
     }
