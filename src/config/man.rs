@@ -17,8 +17,8 @@ const SECTIONS: [Section; 3] = [
         &[
             (
                 "SIGTERM, SIGINT",
-                "The server accepts and reads no more, tells everyone, writes what is due, and ends. \
-                 A second one ends it at once.",
+                "The server accepts and reads no more, tells everyone, writes what is due, and \
+                 ends. A second one ends it at once.",
             ),
             ("SIGUSR1", "The server logs its counters."),
         ],
