@@ -6,7 +6,7 @@
 //! | floor | what it is | knows |
 //! | --- | --- | --- |
 //! | [`net`] | the only place with sockets, a clock and a poll | all but `client` |
-//! | [`client`] | the threaded terminal client | `wire`, `name` |
+//! | [`client`] | the threaded terminal client | `wire`, `name`, `config` |
 //! | [`chat`] | who is here, and what happens | `outbound`, `wire`, `name`, `metrics` |
 //! | [`wire`] | bytes to meaning and back | `name` |
 //! | [`outbound`] | what is still to be written, and to whom | nothing |

@@ -14,7 +14,7 @@ const FLOORS: [(&str, &[&str]); 11] = [
     ("main", &["net", "client", "config"]),
     ("tools", &["net", "capture", "wire", "name", "config"]),
     ("net", &["chat", "outbound", "wire", "name", "capture", "config", "metrics"]),
-    ("client", &["wire", "name"]),
+    ("client", &["wire", "name", "config"]),
     ("chat", &["outbound", "wire", "name", "metrics"]),
     ("wire", &["name"]),
     ("outbound", &[]),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 
-use super::address::Server;
+use crate::config::Server;
 use crate::wire::{DEFAULT_MAX_LINE, Frame, Framer, Notice, Reply, max_server_line};
 
 /// The longest line that a server may send, in bytes with its terminator: a `list` answer of the

@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::address::Server;
 use super::backoff::Backoff;
 use super::connection::{Connection, Heard, Login, now};
 use super::names::Names;
 use super::{ClientError, LOGIN_PATIENCE};
+use crate::config::Server;
 use crate::wire::{Notice, Reply};
 
 /// How long a typed line may wait for a server that does not read.

@@ -7,7 +7,6 @@
 //! screen <--(printer thread) <--[bounded]-- listener <-- socket
 //! ```
 //!
-//! * `address`: `HOST[:PORT]`.
 //! * `connection`: connect, read lines of bounded length, log in.
 //! * [`screen`]: what a line of the server looks like. Pure; fuzzed.
 //! * `names`: names that were seen, and completion. Pure.
@@ -20,7 +19,6 @@
 //! Guarantees: no byte of the server steers the terminal; memory is bounded whatever the server
 //! sends; a line that was not sent is told so; an unterminated last line is never acted on.
 
-mod address;
 mod backoff;
 mod connection;
 mod gate;
@@ -37,9 +35,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use address::AddressError;
+use crate::config::Server;
 
-use address::Server;
 use connection::Connection;
 
 /// How long the server may take to answer a name.
@@ -50,8 +47,8 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Options {
     /// The name to log in under. What is a name is for the server to say.
     pub name: String,
-    /// `HOST`, `HOST:PORT` or `[V6]:PORT`; the port is 12345 if none is named.
-    pub server: String,
+    /// Where the server listens.
+    pub server: Server,
 }
 
 /// How a session ended that did not fail.
@@ -67,9 +64,6 @@ pub enum Outcome {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The server's address makes no sense.
-    #[error("bad server address: {0}")]
-    Address(#[from] AddressError),
     /// The name would not reach the server as one line.
     #[error("bad name: it must be one line of 1 to {} characters", crate::name::MAX_SCALARS)]
     Name,
@@ -140,15 +134,14 @@ pub enum ClientError {
 ///
 /// [`ClientError`], to be shown to the user.
 pub fn run(options: &Options) -> Result<Outcome, ClientError> {
-    let server = Server::parse(&options.server)?;
     check_name(&options.name)?;
     if io::stdin().is_terminal()
         && io::stdout().is_terminal()
         && let Some(terminal) = terminal::Terminal::open()?
     {
-        return terminal.run(&options.name, &server);
+        return terminal.run(&options.name, &options.server);
     }
-    pipe::run(&options.name, &server)
+    pipe::run(&options.name, &options.server)
 }
 
 /// Refuses what would be another thing than a name on the wire: no line, or several. The rest is

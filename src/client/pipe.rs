@@ -12,10 +12,10 @@ use std::thread::{self, JoinHandle};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::address::Server;
 use super::connection::{Connection, Heard, Login};
 use super::screen::plain;
 use super::{ClientError, LOGIN_PATIENCE, Outcome, closed_early, connect};
+use crate::config::Server;
 use crate::wire::{Command, Notice, Reply};
 
 /// The byte-order mark that some shells put before what they pipe, in UTF-8.

@@ -21,13 +21,13 @@ use rustyline::{CompletionType, Context, Editor, ExternalPrinter, Helper, Highli
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::address::Server;
 use super::connection::{Connection, Heard, Login};
 use super::gate::Gate;
 use super::listener::{Link, Listener, NotSent, Patience, Shown, learn};
 use super::names::Names;
 use super::screen::Screen;
 use super::{ClientError, LOGIN_PATIENCE, Outcome, closed_early, connect};
+use crate::config::Server;
 use crate::name::Name;
 use crate::wire::{Command, DEFAULT_MAX_LINE};
 

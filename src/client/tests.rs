@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::address::Server;
 use super::connection::{Connection, Heard, Login, MAX_LINE};
 use super::listener::{Link, Listener, NotSent, Patience, Shown};
 use super::names::Names;
 use super::pipe::{Printer, exchange};
 use super::{ClientError, Options, Outcome, run};
+use crate::config::Server;
 use crate::wire::{Notice, Reply};
 
 /// Far longer than any test takes; a test that hangs fails by it.
@@ -73,7 +73,7 @@ fn play<T: Send + 'static>(
     script: impl FnOnce(TcpListener) -> T + Send + 'static,
 ) -> (Server, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = Server::parse(&listener.local_addr().unwrap().to_string()).unwrap();
+    let server = listener.local_addr().unwrap().to_string().parse().unwrap();
     (server, thread::spawn(move || script(listener)))
 }
 
@@ -300,7 +300,7 @@ fn nobody_at_the_door_is_told_with_the_address() {
 #[test]
 fn what_cannot_be_sent_as_a_name_is_refused_here() {
     for name in ["", "a\nall hi", "\u{1b}", &"x".repeat(1000)] {
-        let options = Options { name: name.to_owned(), server: "127.0.0.1:1".to_owned() };
+        let options = Options { name: name.to_owned(), server: "127.0.0.1:1".parse().unwrap() };
         assert!(matches!(run(&options), Err(ClientError::Name)), "{name:?}");
     }
 }

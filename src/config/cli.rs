@@ -10,10 +10,11 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMat
 use clap::{Subcommand, value_parser};
 use clap_complete::Shell;
 
+use super::Settings;
 use super::problem::Problems;
 use super::resolve::Resolver;
+use super::server::Server;
 use super::setting::{self, Kind, Setting};
-use super::{Settings, value};
 
 /// No line of the help is longer, in columns.
 const HELP_COLUMNS: usize = 100;
@@ -64,8 +65,8 @@ pub enum Action {
         name: String,
         /// The server; port 12345 unless said
         #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:12345")]
-        #[arg(value_parser = value::server, value_hint = ValueHint::Hostname)]
-        server: String,
+        #[arg(value_hint = ValueHint::Hostname)]
+        server: Server,
     },
     /// Print completions for a shell
     Completions {

@@ -8,6 +8,7 @@
 //! * `file`: the TOML file, key by key, each with its line
 //! * `setting`: every setting: name, heading, unit, range, default, help
 //! * `value`: text to number, size, time, address
+//! * `server`: where a client finds the server
 //! * `resolve`: all of it together, cross-checked
 //! * `problem`: what is wrong, one line each
 //!
@@ -20,6 +21,7 @@ mod file;
 mod man;
 mod problem;
 mod resolve;
+mod server;
 mod setting;
 mod value;
 
@@ -30,6 +32,7 @@ use std::time::Duration;
 pub use cli::{Action, Cli, Flags, completions};
 pub use man::man;
 pub use problem::Problems;
+pub use server::{Server, ServerError};
 
 /// The port where nobody says another.
 pub const DEFAULT_PORT: u16 = 12_345;

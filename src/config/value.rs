@@ -88,21 +88,6 @@ pub(super) fn capture(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// `HOST[:PORT]`, with the port that it means. An IPv6 address without a port needs no brackets.
-pub(super) fn server(text: &str) -> Result<String, String> {
-    if let Ok(address) = address(text) {
-        return Ok(address.to_string());
-    }
-    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-    let port = port.map_or(Ok(DEFAULT_PORT), str::parse);
-    match port {
-        Ok(port) if port > 0 && !host.is_empty() && !host.contains(['[', ']', ' ']) => {
-            Ok(format!("{host}:{port}"))
-        }
-        _ => Err("not a server; HOST or HOST:PORT, such as localhost or [::1]:12345".to_owned()),
-    }
-}
-
 /// A size in its largest whole unit: `8MiB`, `4096`.
 pub(super) fn show_bytes(bytes: u64) -> String {
     UNITS
@@ -113,7 +98,7 @@ pub(super) fn show_bytes(bytes: u64) -> String {
 }
 
 /// What was typed, on one line whatever it was.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     format!("`{}`", text.escape_debug())
 }
 
