@@ -18,7 +18,7 @@ const ABOUT: About<'static> = About {
     system: std::env::consts::OS,
     application: concat!("Hubbub ", env!("CARGO_PKG_VERSION")),
     interface: "hubbub",
-    description: "what the server read and wrote; headers and acknowledgements are made up",
+    description: "real bytes and times; the TCP/IP around them is made up",
     names: &[],
 };
 

@@ -161,9 +161,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Hardware", &capture.hardware),
     ];
     facts.extend(said.into_iter().filter_map(|(name, text)| Some((name, text.clone()?))));
-    if !capture.interfaces.is_empty() {
-        facts.push(("Interfaces", capture.interfaces.join(", ")));
-    }
+    facts.extend(capture.interfaces.iter().map(|one| ("Interface", one.to_string())));
     if let (Some(first), Some(last)) = (capture.first_ns, capture.last_ns) {
         facts.push(("First packet", date(first)));
         facts.push(("Last packet", date(last)));

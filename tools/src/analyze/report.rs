@@ -11,7 +11,7 @@ use super::chat::{Chat, Lines};
 use super::conversations::Conversation;
 use super::ends::End;
 use super::left_out::LeftOut;
-use super::source::Format;
+use super::source::{Format, Interface};
 use super::tcp::{Connection, Times, completeness_name};
 
 /// All that is told of a capture.
@@ -55,7 +55,7 @@ pub struct Capture {
     /// The same.
     pub application: Option<String>,
     /// The same.
-    pub interfaces: Vec<String>,
+    pub interfaces: Vec<Interface>,
     /// `whole`, `cut` or `damaged`.
     pub ending: &'static str,
     /// How many packets there are.

@@ -5,6 +5,7 @@
 //! packets, which would be kept in memory for each.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use pcap_file::pcapng::blocks::{
 };
 use pcap_file::pcapng::{Block, PcapNgParseError, PcapNgParser, RawBlock};
 use pcap_file::{DataLink, Endianness};
+use serde::Serialize;
 use thiserror::Error;
 
 use super::input::{End, Input, Look};
@@ -111,8 +113,26 @@ pub struct Origin {
     pub system: Option<String>,
     /// The program that wrote it.
     pub application: Option<String>,
-    /// The interfaces, by name, of the last section.
-    pub interfaces: Vec<String>,
+    /// The interfaces of the last section that say something of themselves.
+    pub interfaces: Vec<Interface>,
+}
+
+/// What a file says about an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Interface {
+    /// What the system calls it.
+    pub name: Option<String>,
+    /// What it is.
+    pub description: Option<String>,
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, &self.description) {
+            (Some(name), Some(description)) => write!(f, "{name} ({description})"),
+            (said, None) | (None, said) => f.write_str(said.as_deref().unwrap_or_default()),
+        }
+    }
 }
 
 /// A capture file.
@@ -282,11 +302,16 @@ impl<R: Read> Source<R> {
         if !self.links.contains(&link) {
             self.links.push(link);
         }
-        let name = interface.options.iter().find_map(|option| match option {
-            InterfaceDescriptionOption::IfName(name) => Some(text::quote(name).into_owned()),
-            _ => None,
-        });
-        self.origin.interfaces.extend(name);
+        let mut said = Interface::default();
+        for option in &interface.options {
+            let (place, text) = match option {
+                InterfaceDescriptionOption::IfName(text) => (&mut said.name, text),
+                InterfaceDescriptionOption::IfDescription(text) => (&mut said.description, text),
+                _ => continue,
+            };
+            *place = Some(text::quote(text).into_owned());
+        }
+        self.origin.interfaces.extend(Some(said).filter(|said| *said != Interface::default()));
         Ok(())
     }
 }

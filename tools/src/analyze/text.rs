@@ -12,6 +12,9 @@ use crate::units::{count, date, duration, grouped, percentage, size};
 /// Columns of the plot of traffic.
 const COLUMNS: usize = 72;
 
+/// Interfaces that are named.
+const INTERFACES: usize = 8;
+
 /// All of it, with at most `rows` rows in a table.
 pub fn text(report: &Report, rows: usize) -> String {
     let mut out = capture(&report.capture);
@@ -54,11 +57,15 @@ fn capture(capture: &Capture) -> String {
     };
     let application = capture.application.iter().map(|name| format!("written by {name}"));
     let system = capture.system.iter().map(|name| format!("system {name}"));
-    let interfaces = (!capture.interfaces.is_empty())
-        .then(|| format!("{} {}", plural(capture.interfaces.len()), capture.interfaces.join(", ")));
     let parts = [capture.format.to_owned()].into_iter();
-    let parts: Vec<String> = parts.chain(application).chain(system).chain(interfaces).collect();
+    let parts: Vec<String> = parts.chain(application).chain(system).collect();
     line("file", parts.join("; "));
+    for interface in capture.interfaces.iter().take(INTERFACES) {
+        line("interface", interface.to_string());
+    }
+    if let Some(more @ 1..) = capture.interfaces.len().checked_sub(INTERFACES) {
+        line("interface", format!("and {} more", grouped(more as u64)));
+    }
     if let (Some(first), Some(last)) = (capture.first_ns, capture.last_ns) {
         line("from", date(first));
         line("to", format!("{} ({})", date(last), duration(capture.duration_ns)));
@@ -79,10 +86,6 @@ fn capture(capture: &Capture) -> String {
         }
     }
     out
-}
-
-fn plural(interfaces: usize) -> &'static str {
-    if interfaces == 1 { "interface" } else { "interfaces" }
 }
 
 /// Bytes over time, a column for each step.

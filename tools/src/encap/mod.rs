@@ -124,7 +124,7 @@ fn write_packets<'a>(
         system: "any",
         application: concat!("Hubbub tools encap ", env!("CARGO_PKG_VERSION")),
         interface: "encap",
-        description: "messages of a CSV file",
+        description: "messages of a CSV file; the packets around them are made up",
         names: &resolved.names,
     };
     let output_name = if is_standard(&options.output) {
