@@ -87,11 +87,11 @@ impl Model {
     }
 
     fn try_name(&mut self, who: usize, line: Option<&[u8]>, max_line: u64, now: Duration) {
-        let Some(line) = line else { return self.refuse(who, Notice::TooLong(max_line), now) };
-        if line.is_empty() {
+        if line == Some(b"") {
             return;
         }
         let first = !std::mem::replace(&mut self.people[who].spoken, true);
+        let Some(line) = line else { return self.refuse(who, Notice::TooLong(max_line), now) };
         if first && is_http_request(line) {
             self.tell(who, Notice::Http);
             return self.leave(who, now);
