@@ -147,8 +147,7 @@ pub fn run(options: &Options) -> Result<Outcome, ClientError> {
 /// Refuses what would be another thing than a name on the wire: no line, or several. The rest is
 /// for the server to judge.
 fn check_name(name: &str) -> Result<(), ClientError> {
-    // A name may get shorter when it is normalised, but not by much.
-    let sensible = 1..=4 * crate::name::MAX_SCALARS;
+    let sensible = 1..=crate::name::MAX_TYPED;
     let sendable = sensible.contains(&name.chars().count()) && !name.contains(char::is_control);
     if sendable { Ok(()) } else { Err(ClientError::Name) }
 }

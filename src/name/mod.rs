@@ -28,8 +28,9 @@ pub use keys::{Folded, LookAlike};
 /// The longest name, in Unicode scalar values.
 pub const MAX_SCALARS: usize = 32;
 
-/// The most scalars that are normalised: a letter may be typed with its marks one by one.
-const MAX_TYPED: usize = 4 * MAX_SCALARS;
+/// The longest name before it is normalised, in Unicode scalar values: a letter may be typed with
+/// its marks one by one.
+pub const MAX_TYPED: usize = 4 * MAX_SCALARS;
 
 /// The most combining marks that may follow each other: enough for every living script, too few to
 /// smear a name over the neighbouring lines.

@@ -70,13 +70,8 @@ impl Mailbox {
     /// A box that was full does not keep its memory while it is read: what is counted of it is
     /// never much less than what it holds.
     fn give_back(&mut self) {
-        if self.bytes.capacity() > SPARE && self.bytes.len() < self.bytes.capacity() / 4 {
-            self.bytes.shrink_to(2 * self.bytes.len());
-        }
-        let spare = SPARE / size_of::<Letter>();
-        if self.letters.capacity() > spare && self.letters.len() < self.letters.capacity() / 4 {
-            self.letters.shrink_to(2 * self.letters.len());
-        }
+        shrink(&mut self.bytes);
+        shrink(&mut self.letters);
     }
 
     /// Drops what was written of the head letter: at most `count` bytes, never more than the
@@ -91,6 +86,14 @@ impl Mailbox {
         self.bytes.drain(..taken);
         self.give_back();
         taken
+    }
+}
+
+/// Gives memory back when less than a quarter of what is allocated is in use.
+fn shrink<T>(queue: &mut VecDeque<T>) {
+    let spare = SPARE / size_of::<T>();
+    if queue.capacity() > spare && queue.len() < queue.capacity() / 4 {
+        queue.shrink_to(2 * queue.len());
     }
 }
 

@@ -90,8 +90,9 @@ pub struct Options {
 /// When a file cannot be read or written.
 pub fn run(options: &Options, out: &mut dyn Write, log: &mut dyn Write) -> anyhow::Result<u8> {
     let name = files::input_name(&options.input);
-    if options.html.as_ref().is_some_and(|page| files::is_same(page, &options.input)) {
-        writeln!(log, "--html: {name} would be written over; another name would work")?;
+    let page = options.html.as_deref();
+    if let Some(clash) = page.and_then(|page| files::clash(&options.input, "--html", page)) {
+        writeln!(log, "{clash}")?;
         return Ok(BAD_INPUT);
     }
     let shown = options.conversation.and_then(|number| usize::try_from(number - 1).ok());

@@ -161,7 +161,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Hardware", &capture.hardware),
     ];
     facts.extend(said.into_iter().filter_map(|(name, text)| Some((name, text.clone()?))));
-    facts.extend(capture.interfaces.iter().map(|one| ("Interface", one.to_string())));
+    facts.extend(capture.named_interfaces().into_iter().map(|name| ("Interface", name)));
     if let (Some(first), Some(last)) = (capture.first_ns, capture.last_ns) {
         facts.push(("First packet", date(first)));
         facts.push(("Last packet", date(last)));

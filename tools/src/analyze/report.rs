@@ -13,6 +13,10 @@ use super::ends::End;
 use super::left_out::LeftOut;
 use super::source::{Format, Interface};
 use super::tcp::{Connection, Times, completeness_name};
+use crate::units::grouped;
+
+/// Interfaces that are named.
+const INTERFACES: usize = 8;
 
 /// All that is told of a capture.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +41,15 @@ pub struct Report {
     pub traffic: Traffic,
     /// What was left out because there was too much of it.
     pub left_out: LeftOut,
+}
+
+impl Capture {
+    /// The interfaces, one line each, and how many more there are than [`INTERFACES`].
+    pub(super) fn named_interfaces(&self) -> Vec<String> {
+        let named = self.interfaces.iter().take(INTERFACES).map(Interface::to_string);
+        let more = self.interfaces.len().checked_sub(INTERFACES).filter(|&more| more > 0);
+        named.chain(more.map(|more| format!("and {} more", grouped(more as u64)))).collect()
+    }
 }
 
 /// The file as a whole.

@@ -12,9 +12,6 @@ use crate::units::{count, date, duration, grouped, percentage, size};
 /// Columns of the plot of traffic.
 const COLUMNS: usize = 72;
 
-/// Interfaces that are named.
-const INTERFACES: usize = 8;
-
 /// All of it, with at most `rows` rows in a table.
 pub fn text(report: &Report, rows: usize) -> String {
     let mut out = capture(&report.capture);
@@ -60,11 +57,8 @@ fn capture(capture: &Capture) -> String {
     let parts = [capture.format.to_owned()].into_iter();
     let parts: Vec<String> = parts.chain(application).chain(system).collect();
     line("file", parts.join("; "));
-    for interface in capture.interfaces.iter().take(INTERFACES) {
-        line("interface", interface.to_string());
-    }
-    if let Some(more @ 1..) = capture.interfaces.len().checked_sub(INTERFACES) {
-        line("interface", format!("and {} more", grouped(more as u64)));
+    for interface in capture.named_interfaces() {
+        line("interface", interface);
     }
     if let (Some(first), Some(last)) = (capture.first_ns, capture.last_ns) {
         line("from", date(first));

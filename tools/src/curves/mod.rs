@@ -8,11 +8,11 @@ use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
 
-use crate::files::output::Output;
+use crate::files::{self, output::Output};
 
 /// A report is longer than this only if it is none, in bytes.
 const MAX_REPORT: u64 = 16 << 20;
@@ -91,6 +91,9 @@ type Panel = BTreeMap<String, Vec<Point>>;
 pub fn run(options: &Options, log: &mut impl Write) -> anyhow::Result<u8> {
     let mut sides = Vec::new();
     for path in &options.reports {
+        if let Some(clash) = files::clash(path, "--output", &options.output) {
+            bail!(clash);
+        }
         sides.extend(read(path)?.sides);
     }
     let panels = panels(&sides);

@@ -90,6 +90,10 @@ pub fn run(options: &Options, log: &mut dyn Write) -> anyhow::Result<u8> {
         writeln!(log, "--comments: a pcap file has no room for them; name a .pcapng file")?;
         return Ok(BAD_INPUT);
     }
+    if let Some(clash) = files::clash(&options.source.input, "--output", &options.output) {
+        writeln!(log, "{clash}")?;
+        return Ok(BAD_INPUT);
+    }
     let table = options.source.read(log, "nothing was written", &mut |_| {})?;
     let Some(Table { resolved, spool, facts }) = table else { return Ok(BAD_INPUT) };
     match write_packets(options, format, &resolved, spool, &facts) {

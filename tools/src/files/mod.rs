@@ -19,8 +19,15 @@ pub fn is_standard(path: &Path) -> bool {
     path == Path::new(STANDARD)
 }
 
+/// What is wrong with an output, named by `flag`, that leads to the input; `None` when nothing is.
+pub fn clash(input: &Path, flag: &str, output: &Path) -> Option<String> {
+    let name = input_name(input);
+    is_same(input, output)
+        .then(|| format!("{flag}: {name} would be written over; another name would work"))
+}
+
 /// Whether two paths lead to one file, by links or by other names.
-pub fn is_same(one: &Path, other: &Path) -> bool {
+fn is_same(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| {
         let data = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         Some((data.dev(), data.ino()))

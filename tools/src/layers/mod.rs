@@ -100,9 +100,9 @@ impl Lesson {
 ///
 /// When a file cannot be read or written.
 pub fn run(options: &Options, log: &mut dyn Write) -> anyhow::Result<u8> {
-    if options.html.as_ref().is_some_and(|page| files::is_same(page, &options.source.input)) {
-        let name = options.source.name();
-        writeln!(log, "--html: {name} would be written over; another name would work")?;
+    let page = options.html.as_deref();
+    if let Some(clash) = page.and_then(|page| files::clash(&options.source.input, "--html", page)) {
+        writeln!(log, "{clash}")?;
         return Ok(BAD_INPUT);
     }
     let Some(lesson) = lesson(options, log)? else { return Ok(BAD_INPUT) };

@@ -165,6 +165,17 @@ fn whoever_reads_the_packets_may_stop_reading() {
 }
 
 #[test]
+fn a_table_is_not_written_over() {
+    let place = Place::new("message\nhello\n");
+    std::os::unix::fs::symlink(place.path("in.csv"), place.path("link.pcap")).unwrap();
+    let before = fs::read(place.path("in.csv")).unwrap();
+    let run = place.encap(&["-o", "link.pcap"]);
+    let refused = "--output: in.csv would be written over; another name would work\n";
+    assert_eq!((run.code, run.log.as_str()), (2, refused));
+    assert_eq!(fs::read(place.path("in.csv")).unwrap(), before);
+}
+
+#[test]
 fn an_old_file_stays_until_the_new_one_is_whole() {
     let place = Place::new("message\nhello\n");
     fs::write(place.path("out.pcap"), "old").unwrap();
