@@ -14,6 +14,7 @@ fn alice_and_eve() -> (Server, Client, Client) {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn a_megabyte_without_a_newline_gets_one_notice() {
     let (server, mut alice, mut eve) = alice_and_eve();
     let megabyte = vec![b'x'; 1 << 20];
@@ -152,6 +153,7 @@ fn a_tls_hello_is_answered_at_once_and_closed() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn ten_thousand_empty_lines_are_silent() {
     let (server, mut alice, mut eve) = alice_and_eve();
     let empty = "\n".repeat(5_000) + &"\r\n".repeat(5_000);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::support::{Launch, Server, eventually, has_tool, now, skip};
+use crate::support::{Launch, Server, eventually, lacks, now, skip};
 
 /// What is said once when a capture ends before the server does.
 const ENDS: &str = "the capture ends here, and the chat goes on";
@@ -35,7 +35,7 @@ fn assert_chat_goes_on(mut server: Server, reason: &str, uncaptured: u64) {
 
 #[test]
 fn a_file_that_reaches_its_limit_is_whole_to_there_and_the_chat_goes_on() {
-    if !has_tool("prlimit") {
+    if lacks("prlimit") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -104,6 +104,7 @@ fn a_folder_that_vanishes_before_the_next_file_is_missed_and_the_chat_goes_on() 
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /dev/full")]
 fn a_file_that_cannot_be_written_is_told_before_anybody_connects() {
     let folder = tempfile::tempdir().unwrap();
     let full = folder.path().join("full.pcapng");
@@ -166,12 +167,12 @@ fn a_new_file_is_for_its_owner_and_an_old_one_is_written_over() {
 
 /// A named pipe that is open for reading, and not read; none where there are no such things.
 fn unread_pipe(pipe: &Path) -> Option<fs::File> {
-    if !has_tool("mkfifo") {
+    if lacks("mkfifo") {
         return None;
     }
     let made = std::process::Command::new("mkfifo").arg(pipe).status().unwrap();
     if !made.success() {
-        skip("there are no named pipes");
+        skip("named pipes cannot be made");
         return None;
     }
     // Opened both ways, it waits for nobody.

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Client, ENTER_NAME, Launch, Server, eventually, has_tool, now, skip};
+use crate::support::{Client, ENTER_NAME, Launch, Server, eventually, lacks, now};
 
 const FULL: &str = "[SERVER] Server is full.";
 
@@ -15,9 +15,10 @@ const WINDOW: Duration = Duration::from_secs(1);
 const IDLE: f64 = 0.2;
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn two_hundred_clients_share_sixty_four_descriptors() {
-    if !has_tool("prlimit") {
-        return skip("there is no prlimit to limit descriptors with");
+    if lacks("prlimit") {
+        return;
     }
     let server = Launch::new("").through(["prlimit", "--nofile=64"]).start();
     let room = server.max_clients();
@@ -74,9 +75,10 @@ fn everyone_hears(room: &mut [Client], text: &str) {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn a_limit_that_is_hit_by_surprise_makes_nobody_spin() {
-    if !has_tool("prlimit") {
-        return skip("there is no prlimit to limit descriptors with");
+    if lacks("prlimit") {
+        return;
     }
     let server = Server::start("");
     let [mut alice, mut bob] = server.room(["Alice", "Bob"]);

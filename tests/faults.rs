@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Client, ENTER_NAME, End, Launch, Server, eventually, has_tool, now, skip};
+use crate::support::{Client, ENTER_NAME, End, Launch, Server, eventually, lacks, now};
 
 /// What a command gets that is none.
 const USAGE: &str = "Use: @Name text, all text, list, help, quit";
@@ -109,6 +109,7 @@ fn a_refused_duplicate_may_take_another_name() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn connect_and_close_harms_no_later_login() {
     let server = Server::start("");
     let mut alice = server.login("Alice");
@@ -131,6 +132,7 @@ fn connect_and_close_harms_no_later_login() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn a_client_that_stops_reading_delays_nobody_and_is_dropped() {
     const MESSAGES: usize = 10_000;
     /// Before the log of a mebibyte can have lapped anyone, and after every buffer on the way to
@@ -174,8 +176,8 @@ fn a_client_that_stops_reading_delays_nobody_and_is_dropped() {
 
 /// What the system holds of a connection on the server's side is bounded.
 fn assert_kernel_memory_is_bounded(server: &Server, client: &Client) {
-    if !has_tool("ss") {
-        return skip("there is no ss to look at kernel memory with");
+    if lacks("ss") {
+        return;
     }
     let (here, there) = (server.address(), client.address());
     let filter = ["-tmnH", "src", &here.to_string(), "dst", &there.to_string()];

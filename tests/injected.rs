@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{Launch, Server, eventually, has_tool, skip};
+use crate::support::{Launch, Server, eventually, lacks, skip};
 
 /// A server some of whose system calls fail.
 struct Broken {
@@ -19,8 +19,7 @@ struct Broken {
 impl Broken {
     /// `calls` and `how` as in strace(1): `-e inject=calls:how`.
     fn start(calls: &str, how: &str) -> Option<Self> {
-        if !has_tool("strace") {
-            skip("there is no strace to make system calls fail");
+        if lacks("strace") || lacks("timeout") {
             return None;
         }
         // Where tracing is forbidden it can also hang.
@@ -156,6 +155,7 @@ fn one_connection_ends(calls: &str, how: &str) {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn a_server_that_can_accept_nobody_does_not_spin() {
     let Some(broken) = Broken::start("accept4", "error=EMFILE:when=3+") else { return };
     let mut alice = broken.server.login("Alice");

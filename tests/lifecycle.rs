@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Client, ENTER_NAME, Launch, Server, Tool, eventually, has_tool, now, skip};
+use crate::support::{Client, ENTER_NAME, Launch, Server, Tool, eventually, lacks, now, skip};
 
 const SHUTTING_DOWN: &str = "[SERVER] Server is shutting down.";
 
@@ -163,8 +163,11 @@ fn whoever_resets_has_left() {
 #[test]
 fn a_shell_pipe_delivers_and_gets_its_replies() {
     for nc in [&["nc", "-N"][..], &["nc", "-q", "1"], &["ncat"]] {
-        if !has_tool(nc[0]) || !help_of(nc[0]).contains(nc.get(1).unwrap_or(&"")) {
-            skip(&format!("there is no {}", nc.join(" ")));
+        if lacks(nc[0]) {
+            continue;
+        }
+        if !help_of(nc[0]).contains(nc.get(1).unwrap_or(&"")) {
+            skip(&format!("no {} is installed", nc.join(" ")));
             continue;
         }
         let server = Server::start("");
@@ -197,8 +200,8 @@ fn help_of(program: &str) -> String {
 
 #[test]
 fn a_stopped_client_does_not_matter_to_the_others() {
-    if !has_tool("nc") {
-        return skip("there is no nc to be stopped");
+    if lacks("nc") {
+        return;
     }
     let server = Server::start("");
     let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
@@ -236,7 +239,7 @@ fn a_stopped_client_does_not_matter_to_the_others() {
 #[test]
 fn an_ipv6_listener_takes_ipv6_clients() {
     if TcpListener::bind("[::1]:0").is_err() {
-        return skip("there is no IPv6 here");
+        return skip("IPv6 is not available");
     }
     let server = Launch::new("").listen(&["[::1]:0"]).start();
     assert!(server.address().is_ipv6());
@@ -248,7 +251,7 @@ fn an_ipv6_listener_takes_ipv6_clients() {
 #[test]
 fn a_listener_on_every_address_takes_ipv4_too() {
     if TcpListener::bind("[::]:0").is_err() {
-        return skip("there is no IPv6 here");
+        return skip("IPv6 is not available");
     }
     let server = Launch::new("--max-per-address 1").listen(&["[::]:0"]).start();
     let port = server.address().port();
@@ -262,6 +265,7 @@ fn a_listener_on_every_address_takes_ipv4_too() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: all of 127/8")]
 fn two_listeners_make_one_room() {
     let second = if TcpListener::bind("[::1]:0").is_ok() { "[::1]:0" } else { "127.0.0.2:0" };
     let server = Launch::new("").listen(&["127.0.0.1:0", second]).start();
@@ -274,6 +278,7 @@ fn two_listeners_make_one_room() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn what_a_client_left_behind_is_given_back() {
     let server = Server::start("");
     let mut alice = server.login("Alice");

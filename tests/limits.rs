@@ -44,6 +44,7 @@ fn beyond_max_clients_the_server_is_full_until_somebody_goes() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: all of 127/8")]
 fn beyond_max_per_address_other_addresses_still_come_in() {
     let server = Server::start("--max-per-address 2");
     let [mut alice, bob] = server.room(["Alice", "Bob"]);

@@ -70,6 +70,7 @@ fn what_a_client_sent_is_escaped_in_the_logs() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn a_stderr_that_nobody_reads_stalls_nothing() {
     let launch = Launch::new("").env("RUST_LOG", "trace").stderr(Stderr::Unread);
     let mut server = launch.start();

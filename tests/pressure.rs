@@ -47,6 +47,7 @@ fn a_pipe_beyond_the_flood_limit_is_done_before_it_is_closed() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn who_does_not_read_its_answers_is_not_read_until_it_does() {
     const LISTS: usize = 50_000;
     let server = Server::start("");

@@ -205,6 +205,29 @@ const DOCUMENTS: [&str; 8] = [
     "proptest-regressions/README.md",
 ];
 
+/// Programs that every Unix has. The others are asked for in the file that starts them, or in the
+/// `mod.rs` of their topic.
+const EVERYWHERE: [&str; 1] = ["sh"];
+
+#[test]
+fn no_test_starts_a_program_without_asking_whether_it_is_there() {
+    let mut broken = Vec::new();
+    for source in sources("tests").into_iter().chain(sources("tools/tests")) {
+        for (number, line) in source.code() {
+            let Some((_, start)) = line.split_once("Command::new(\"") else { continue };
+            let program = start.split('"').next().unwrap();
+            let topic = fs::read_to_string(source.path.with_file_name("mod.rs"));
+            let text = source.text.clone() + &topic.unwrap_or_default();
+            let asks = text.contains(&format!("lacks(\"{program}\")"))
+                || text.contains(&format!("{program}::is_there()"));
+            if !asks && !EVERYWHERE.contains(&program) {
+                broken.push(format!("{}:{number}: {program}", source.name()));
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
 /// What the headings of a document are called in links to them.
 fn anchors(document: &Path) -> Vec<String> {
     let text = fs::read_to_string(document).unwrap_or_default();

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use rustix::process::Signal;
 
-use crate::support::{Client, ENTER_NAME, Server, has_tool, skip};
+use crate::support::{Client, ENTER_NAME, Server, lacks};
 use model::Model;
 use people::Person;
 use script::{Kind, Step, Way};
@@ -120,11 +120,7 @@ fn assert_it_is_what_was_asked_for(steps: &[Step]) {
 
 /// Without nc, those who would use it speak over a socket of the test.
 fn available(kind: Kind) -> Kind {
-    if kind == Kind::Nc && !has_tool("nc") {
-        skip("there is no nc here: a socket of the test speaks in its place");
-        return Kind::Raw;
-    }
-    kind
+    if kind == Kind::Nc && lacks("nc") { Kind::Raw } else { kind }
 }
 
 fn expect_login_timeout(mut client: Client) {

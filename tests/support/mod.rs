@@ -9,6 +9,7 @@ mod picture;
 mod pty;
 mod screen;
 mod server;
+mod skip;
 mod tool;
 
 use std::thread;
@@ -19,7 +20,8 @@ pub(crate) use launch::{Launch, Stderr};
 pub(crate) use picture::picture;
 pub(crate) use pty::Pty;
 pub(crate) use server::Server;
-pub(crate) use tool::{Tool, has_tool};
+pub(crate) use skip::{lacks, skip};
+pub(crate) use tool::Tool;
 
 /// How long anything may take that should happen at once, on a machine that is busy.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
@@ -47,9 +49,4 @@ pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>
         assert!(now() < deadline, "{what}: not within {DEADLINE:?}");
         thread::sleep(POLL_EVERY);
     }
-}
-
-/// Says why a test has nothing to test here.
-pub(crate) fn skip(why: &str) {
-    println!("skipped: {why}");
 }

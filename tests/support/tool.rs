@@ -9,12 +9,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::DEADLINE;
 
-/// Whether the system has this program.
-pub(crate) fn has_tool(name: &str) -> bool {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths).any(|directory| directory.join(name).is_file())
-}
-
 /// A program with a pipe at either end; it is killed when this is dropped.
 pub(crate) struct Tool {
     child: Child,

@@ -53,6 +53,7 @@ fn stderr_of(assert: &Assert) -> String {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn a_fanout_reaches_everyone() {
     let report = json("fanout --senders 3 --receivers 17 --count 40 --window 5");
     let counts = [("clients", 20.0), ("messages", 120.0), ("deliveries", 2400.0)];
@@ -84,6 +85,7 @@ fn both_at_once() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn the_idle_are_there_and_cost_memory() {
     let report = json("idle --receivers 300 --seconds 0.1");
     assert_counts(&report, 0, &[("clients", 300.0)]);
@@ -92,6 +94,7 @@ fn the_idle_are_there_and_cost_memory() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn a_churn_leaves_no_descriptor_behind() {
     let report = json("churn --window 20 --count 300");
     assert_counts(&report, 0, &[("visits", 300.0)]);

@@ -8,7 +8,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{skip, tshark};
+use crate::support::skip::skip;
+use crate::support::tshark;
 
 /// Where the files are.
 const FOLDER: &str = "FOREIGN_CAPTURES";
@@ -38,9 +39,10 @@ const EXPLAINED: [(&str, &str, &str); 9] = [
 type Facts = BTreeMap<String, Vec<u64>>;
 
 #[test]
+#[ignore = "tools/tests/foreign/run fetches the captures that it needs"]
 fn what_tshark_says_of_foreign_files_is_said_here() {
     let Some(folder) = std::env::var_os(FOLDER) else {
-        return skip("there are no foreign captures; tools/tests/foreign/run fetches some");
+        return skip(&format!("{FOLDER} names no captures; tools/tests/foreign/run fetches some"));
     };
     if !tshark::is_there() {
         return;

@@ -6,7 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says why it is skipped"
+    reason = "a test fails by panicking, and prints what is there to see"
 )]
 #![allow(unreachable_pub, missing_docs, reason = "nobody else sees them")]
 

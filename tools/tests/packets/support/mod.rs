@@ -1,6 +1,8 @@
 //! Running `tools` and tshark, and where the tables of messages are.
 
 pub mod chat;
+#[path = "../../../../tests/support/skip.rs"]
+pub mod skip;
 pub mod tshark;
 
 use std::fs;
@@ -51,9 +53,4 @@ fn tables(folder: &Path) -> Vec<PathBuf> {
     tables.sort();
     assert!(!tables.is_empty(), "{} holds no table", folder.display());
     tables
-}
-
-/// Says why a test has nothing to test here.
-pub fn skip(why: &str) {
-    println!("skipped: {why}");
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use super::skip::lacks;
+
 /// Everything that must not be there: wrong checksums, malformed packets, warnings, trouble of TCP,
 /// and conversations that are not whole, from handshake to close, with data.
 const BAD: &str = "ip.checksum.status==0 or tcp.checksum.status==0 or udp.checksum.status==0 \
@@ -32,15 +34,10 @@ pub enum Messages {
     Long,
 }
 
-/// Whether tshark can be asked; says so where it cannot.
+/// Whether tshark can be asked; where it cannot, the test that asks counts as not checked.
+#[track_caller]
 pub fn is_there() -> bool {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let has = |name: &str| std::env::split_paths(&paths).any(|path| path.join(name).is_file());
-    let is_there = has("tshark") && has("capinfos");
-    if !is_there {
-        super::skip("there is no tshark");
-    }
-    is_there
+    !lacks("tshark") && !lacks("capinfos")
 }
 
 /// What a program prints on its standard output.
