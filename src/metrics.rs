@@ -23,14 +23,14 @@ pub struct Counters {
     pub answers_dropped: u64,
     /// Slow consumers: clients aborted because the log lapped them.
     pub lapped: u64,
-    /// Clients aborted with a crowd that lagged for too long.
-    pub crowd_dropped: u64,
+    /// Clients aborted because they read below the minimum rate for long, while others waited.
+    pub too_slow: u64,
     /// Clients aborted because they accepted nothing for the stall time-out.
     pub stalled: u64,
     /// Connections that failed: reset by the peer, or timed out.
     pub failed: u64,
-    /// Times that the crowd made the talkers wait.
-    pub crowd_pauses: u64,
+    /// Times that talkers began to wait for readers who were behind.
+    pub holds: u64,
     /// Times that accept failed for want of a descriptor or of memory.
     pub accept_failures: u64,
     /// Connections that a capture does not have, or not to their end.

@@ -40,6 +40,7 @@ impl Room {
             out_budget: 256 << 10,
             flush_slice: 0,
             stall_timeout: Duration::from_secs(90),
+            min_rate: 64 << 10,
         });
         let limits = Limits {
             max_line: MAX_LINE,
@@ -78,7 +79,7 @@ impl Room {
         while let Some(id) = self.chat.outbound.poll_flush() {
             let Ok(batch) = self.chat.outbound.batch(id, 256 << 10) else { break };
             let count = black_box(batch.slices()).iter().map(|slice| slice.len()).sum();
-            self.chat.outbound.handle_written(id, count, NOW);
+            self.chat.outbound.handle_written(id, count);
             bytes += count;
         }
         bytes

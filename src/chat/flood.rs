@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Somebody who lacks no more tokens than this said little lately.
+const RESTED: u64 = 10;
+
 /// A bucket of `burst` tokens that fills at `rate` a second. It stores one number: when it will be
 /// full again (the virtual scheduling form of the algorithm; ITU-T I.371, annex A).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,11 @@ impl Bucket {
     /// Takes tokens. An expensive line may take more than there are: the debt is paid off in time.
     pub(super) fn charge(&mut self, tokens: u64, limit: FloodLimit, now: Duration) {
         self.full_at_us = self.full_at_us.max(micros(now)) + tokens * limit.token_us();
+    }
+
+    /// Whether few tokens were taken lately: no more than [`RESTED`] of them are missing.
+    pub(super) fn is_rested(self, limit: FloodLimit, now: Duration) -> bool {
+        self.full_at_us <= micros(now) + RESTED * limit.token_us()
     }
 
     /// Makes the clock stand still for a time in which the client was held by others.
@@ -94,10 +102,21 @@ mod tests {
     }
 
     #[test]
+    fn who_said_little_lately_is_rested() {
+        let (mut bucket, start) = (Bucket::default(), Duration::from_secs(10));
+        bucket.charge(RESTED, LIMIT, start);
+        assert!(bucket.is_rested(LIMIT, start));
+        bucket.charge(1, LIMIT, start);
+        assert!(!bucket.is_rested(LIMIT, start));
+        assert!(bucket.is_rested(LIMIT, start + Duration::from_millis(20)));
+    }
+
+    #[test]
     fn no_limit_is_no_limit() {
         let off = FloodLimit { rate: 0, burst: 1 };
         let mut bucket = Bucket::default();
         bucket.charge(1_000_000, off, Duration::ZERO);
         assert_eq!(bucket.check(off, Duration::ZERO), Ok(()));
+        assert!(bucket.is_rested(off, Duration::ZERO));
     }
 }

@@ -38,7 +38,7 @@ impl Chat {
             Err(error) => return self.refuse(id, Notice::NameRefused(error), now),
         };
         let one_by_one = self.directory.len() < self.limits.announce_up_to;
-        if one_by_one && !self.outbound.has_room() {
+        if one_by_one && !self.outbound.has_room(true) {
             return Step::Hold;
         }
         match self.directory.enter(&name, id) {

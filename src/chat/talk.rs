@@ -27,7 +27,8 @@ impl Chat {
             Frame::Line(line) => Some(Command::parse(line)),
             Frame::TooLong | Frame::Tls => None,
         };
-        if matches!(parsed, Some(Ok(Command::All { .. }))) && !self.outbound.has_room() {
+        let is_rested = present.bucket.is_rested(self.limits.flood, now);
+        if matches!(parsed, Some(Ok(Command::All { .. }))) && !self.outbound.has_room(is_rested) {
             return Step::Hold;
         }
         present.bucket.charge(1, self.limits.flood, now);

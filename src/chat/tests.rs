@@ -23,6 +23,7 @@ fn outbound_limits() -> outbound::Limits {
         out_budget: 1 << 14,
         flush_slice: 0,
         stall_timeout: Duration::from_secs(90),
+        min_rate: 64 << 10,
     }
 }
 
@@ -71,7 +72,7 @@ impl Room {
             let batch = self.chat.outbound.batch(id(key), 1 << 20).expect("not lapped");
             let Some(written) = std::num::NonZero::new(batch.len()) else { break };
             bytes.extend(batch.slices().iter().flat_map(|slice| slice.to_vec()));
-            self.chat.outbound.handle_written(id(key), written.get(), self.now);
+            self.chat.outbound.handle_written(id(key), written.get());
         }
         String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
     }

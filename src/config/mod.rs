@@ -87,6 +87,9 @@ pub struct Settings {
     pub flush_slice: usize,
     /// How long a client may accept nothing while something is due to it. Default: 90 s.
     pub stall_timeout: Duration,
+    /// What a client that is behind has to read so that talkers wait for it, in bytes a second:
+    /// 1,024 to 1 GiB. Default: 64 KiB.
+    pub min_rate: u32,
     /// How long a connection that was written its last bytes may take to end its own stream.
     /// Default: 2 s.
     pub close_timeout: Duration,
@@ -147,6 +150,7 @@ impl Default for Settings {
             out_budget: 256 * KIB,
             flush_slice: 128,
             stall_timeout: Duration::from_secs(90),
+            min_rate: 64 * 1024,
             close_timeout: Duration::from_secs(2),
             announce_up_to: 100,
             list_bytes: 64 * KIB,

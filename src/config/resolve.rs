@@ -81,6 +81,7 @@ impl Resolver {
             out_budget: self.size(&set::OUT_BUDGET, default.out_budget),
             flush_slice: self.size(&set::FLUSH_SLICE, default.flush_slice),
             stall_timeout: self.seconds(&set::STALL_TIMEOUT, default.stall_timeout),
+            min_rate: self.number(&set::MIN_RATE).unwrap_or(default.min_rate),
             close_timeout: self.seconds(&set::CLOSE_TIMEOUT, default.close_timeout),
             announce_up_to: self.size(&set::ANNOUNCE_UP_TO, default.announce_up_to),
             list_bytes: self.size(&set::LIST_BYTES, default.list_bytes),

@@ -224,6 +224,15 @@ pub(super) static FLUSH_SLICE: Setting = Setting {
     help: "Clients written to before input is read again; 0 = all",
 };
 
+/// `--min-rate`.
+pub(super) static MIN_RATE: Setting = Setting {
+    flag: "min-rate",
+    heading: FAIRNESS,
+    kind: Kind::Bytes(1024, 1 << 30),
+    default: "64KiB",
+    help: "Bytes a second that a client must read so that talkers wait for it",
+};
+
 /// `--announce-up-to`.
 pub(super) static ANNOUNCE_UP_TO: Setting = Setting {
     flag: "announce-up-to",
@@ -261,7 +270,7 @@ pub(super) static CAPTURE_SIZE: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub(super) static ALL: [&Setting; 23] = [
+pub(super) static ALL: [&Setting; 24] = [
     &LISTEN,
     &KEEPALIVE,
     &MAX_LINE,
@@ -281,6 +290,7 @@ pub(super) static ALL: [&Setting; 23] = [
     &FLOOD_BURST,
     &OUT_BUDGET,
     &FLUSH_SLICE,
+    &MIN_RATE,
     &ANNOUNCE_UP_TO,
     &LOG_FORMAT,
     &CAPTURE,

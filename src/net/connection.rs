@@ -83,8 +83,8 @@ pub(super) enum Death {
     Failed,
     /// A slow consumer: the log has lapped it.
     Lapped,
-    /// It lagged with a crowd for too long.
-    CrowdDropped,
+    /// It read below the minimum rate for long, while others waited for it.
+    TooSlow,
     /// It accepted nothing for the stall time-out.
     Stalled,
 }
@@ -129,7 +129,7 @@ impl<S> Connection<S> {
 impl Death {
     /// Whether what the system still holds is thrown away: megabytes that nobody will read.
     pub(super) fn is_abort(self) -> bool {
-        matches!(self, Self::Lapped | Self::CrowdDropped | Self::Stalled)
+        matches!(self, Self::Lapped | Self::TooSlow | Self::Stalled)
     }
 }
 

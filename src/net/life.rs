@@ -77,7 +77,7 @@ impl<P: Platform> Server<P> {
             Death::Closed => {}
             Death::Failed => counters.failed += 1,
             Death::Lapped => counters.lapped += 1,
-            Death::CrowdDropped => counters.crowd_dropped += 1,
+            Death::TooSlow => counters.too_slow += 1,
             Death::Stalled => counters.stalled += 1,
         }
     }

@@ -35,7 +35,7 @@ impl<P: Platform> Server<P> {
                 Ok(0) => return self.doom(id, Death::Failed),
                 Ok(count) => {
                     budget -= count;
-                    self.chat.outbound.handle_written(id, count, self.now);
+                    self.chat.outbound.handle_written(id, count);
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {

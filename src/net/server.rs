@@ -161,7 +161,7 @@ impl<P: Platform> Server<P> {
         let runnable = !self.ready.is_empty()
             || self.chat.outbound.has_work()
             || self.pool.can_wake()
-            || (!self.held.is_empty() && self.chat.outbound.has_room())
+            || (!self.held.is_empty() && self.chat.outbound.has_room(false))
             || self.acceptor.is_runnable(self.connections.len());
         if runnable {
             return Some(Duration::ZERO);
@@ -170,7 +170,7 @@ impl<P: Platform> Server<P> {
             self.timers.next(),
             self.acceptor.retry_at(),
             self.chat.news_deadline(),
-            self.chat.outbound.crowd_deadline(),
+            self.chat.outbound.backpressure_deadline(),
             self.stop.as_ref().map(|stop| stop.deadline),
         ];
         let next = deadlines.into_iter().flatten().min()?;
@@ -187,6 +187,7 @@ impl<P: Platform> Server<P> {
     }
 
     fn handle_ready(&mut self, id: ClientId, readiness: Readiness) {
+        let now = self.now;
         let Some(connection) = self.connection(id) else { return };
         connection.readable |= readiness.readable || readiness.is_over();
         connection.read_closed |= readiness.read_closed;
@@ -199,7 +200,7 @@ impl<P: Platform> Server<P> {
             return self.doom(id, Death::Failed);
         }
         if readiness.writable {
-            self.chat.outbound.handle_writable(id);
+            self.chat.outbound.handle_writable(id, now);
         }
         if readiness.read_closed {
             self.resume(id, Wait::Input);
@@ -208,7 +209,7 @@ impl<P: Platform> Server<P> {
     }
 
     fn serve(&mut self) {
-        self.handle_crowd();
+        self.handle_backpressure();
         let ready = self.ready.len();
         self.release();
         for _ in 0..ready {
@@ -223,23 +224,25 @@ impl<P: Platform> Server<P> {
         }
     }
 
-    fn handle_crowd(&mut self) {
-        let was_paused = self.chat.outbound.is_paused();
-        for id in self.chat.outbound.handle_crowd(self.now) {
-            self.doom(id, Death::CrowdDropped);
+    fn handle_backpressure(&mut self) {
+        let was_holding = self.chat.outbound.is_holding();
+        for id in self.chat.outbound.handle_backpressure(self.now) {
+            self.doom(id, Death::TooSlow);
         }
-        if self.chat.outbound.is_paused() && !was_paused {
-            self.chat.counters.crowd_pauses += 1;
-            debug!("the crowd lags: broadcasts wait");
+        if self.chat.outbound.is_holding() && !was_holding {
+            self.chat.counters.holds += 1;
+            debug!("readers are behind: broadcasts wait for them");
         }
     }
 
     /// Lets those go on for whom there is room now. Those who were held have their turn at once,
     /// in the order in which they came: behind whoever had its turn just before, they would find
-    /// the room taken again, and wait for ever. Whoever there is no room for is not even looked at.
+    /// the room taken again, and wait for ever. Each gets an equal part of the room, in bytes,
+    /// however long its lines are. Whoever there is no room for is not even looked at.
     fn release(&mut self) {
-        for _ in 0..self.held.len() {
-            if !self.chat.outbound.has_room() {
+        for talkers in (1..=self.held.len()).rev() {
+            self.chat.outbound.begin_share(talkers);
+            if !self.chat.outbound.has_room(false) {
                 break;
             }
             let Some(Held { id, since }) = self.held.pop_front() else { break };
@@ -252,6 +255,7 @@ impl<P: Platform> Server<P> {
             }
             self.arm_login(id);
         }
+        self.chat.outbound.end_share();
         if self.pool.can_wake() {
             for id in std::mem::take(&mut self.pool.waiters) {
                 self.resume(id, Wait::Input);
@@ -386,5 +390,6 @@ fn outbound_limits(settings: &Settings) -> outbound::Limits {
         out_budget: settings.out_budget,
         flush_slice: settings.flush_slice,
         stall_timeout: settings.stall_timeout,
+        min_rate: settings.min_rate,
     }
 }

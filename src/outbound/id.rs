@@ -65,6 +65,11 @@ impl<T> Table<T> {
         Some((ClientId { key, generation: *generation }, value))
     }
 
+    /// The values of everyone, to change them, in the order of the slots.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().flatten().map(|(_, value)| value)
+    }
+
     /// Everyone, in the order of the slots.
     pub fn iter(&self) -> impl Iterator<Item = (ClientId, &T)> {
         (0..self.slots.len()).filter_map(|index| self.at(index))

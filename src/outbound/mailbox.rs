@@ -2,8 +2,11 @@
 
 use std::collections::VecDeque;
 
-/// How much room a box may keep for what will come, in bytes.
+/// What a box may keep allocated for what will come, in bytes.
 const SPARE: usize = 4096;
+
+/// The least that is allocated at once, in entries of a queue.
+const LEAST: usize = 4;
 
 /// Letters in the order in which they were mailed. Letters that are due at the same offset are
 /// one: a long answer costs no more than a short one.
@@ -28,6 +31,19 @@ impl Mailbox {
         self.bytes.len() + self.letters.len() * size_of::<Letter>()
     }
 
+    /// What is allocated for it, in bytes, itself included.
+    pub(super) fn allocated(&self) -> usize {
+        let letters = self.letters.capacity() * size_of::<Letter>();
+        size_of::<Self>() + self.bytes.capacity() + letters
+    }
+
+    /// The same when `len` more bytes have been pushed, due at `due`.
+    pub(super) fn allocated_with(&self, due: u64, len: usize) -> usize {
+        let new = usize::from(self.letters.back().is_none_or(|last| last.due != due));
+        let letters = grown(&self.letters, new) * size_of::<Letter>();
+        size_of::<Self>() + grown(&self.bytes, len) + letters
+    }
+
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -35,14 +51,17 @@ impl Mailbox {
 
     /// Takes one line, given in pieces. `due` never goes back.
     pub(super) fn push(&mut self, due: u64, parts: &[&[u8]]) {
-        let before = self.bytes.len();
+        let len = parts.iter().map(|part| part.len()).sum();
+        grow(&mut self.bytes, len);
         for part in parts {
             self.bytes.extend(*part);
         }
-        let len = self.bytes.len() - before;
         match self.letters.back_mut() {
             Some(last) if last.due == due => last.len += len,
-            _ => self.letters.push_back(Letter { due, len }),
+            _ => {
+                grow(&mut self.letters, 1);
+                self.letters.push_back(Letter { due, len });
+            }
         }
     }
 
@@ -67,8 +86,7 @@ impl Mailbox {
         })
     }
 
-    /// A box that was full does not keep its memory while it is read: what is counted of it is
-    /// never much less than what it holds.
+    /// A box that was full does not keep its memory while it is read.
     fn give_back(&mut self) {
         shrink(&mut self.bytes);
         shrink(&mut self.letters);
@@ -89,6 +107,21 @@ impl Mailbox {
     }
 }
 
+/// What a queue has room for when it has been grown for so many more entries: half as much again as
+/// before, so that growing costs O(1) for each entry, and no more, because it is counted.
+fn grown<T>(queue: &VecDeque<T>, more: usize) -> usize {
+    let (capacity, needed) = (queue.capacity(), queue.len() + more);
+    if needed <= capacity { capacity } else { needed.max(capacity + capacity / 2).max(LEAST) }
+}
+
+/// Makes room for so many more entries, and for no more than [`grown`] says.
+fn grow<T>(queue: &mut VecDeque<T>, more: usize) {
+    let room = grown(queue, more);
+    if room > queue.capacity() {
+        queue.reserve_exact(room - queue.len());
+    }
+}
+
 /// Gives memory back when less than a quarter of what is allocated is in use.
 fn shrink<T>(queue: &mut VecDeque<T>) {
     let spare = SPARE / size_of::<T>();
@@ -99,6 +132,8 @@ fn shrink<T>(queue: &mut VecDeque<T>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn text(mailbox: &Mailbox) -> Vec<(u64, String)> {
@@ -137,8 +172,24 @@ mod tests {
         while mailbox.size() > 1_000 {
             mailbox.consume(100);
         }
-        let held = mailbox.bytes.capacity() + mailbox.letters.capacity() * size_of::<Letter>();
-        assert!(held <= 4 * SPARE, "{held} bytes");
+        assert!(mailbox.allocated() <= 4 * SPARE, "{} bytes", mailbox.allocated());
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_letter_allocates_is_known_before(
+            letters in prop::collection::vec((0_u64..3, 0_usize..600, 0_usize..900), 1..60),
+        ) {
+            let (mut mailbox, mut due) = (Mailbox::default(), 0);
+            for (later, len, read) in letters {
+                due += later;
+                let told = mailbox.allocated_with(due, len);
+                mailbox.push(due, &[&vec![b'x'; len]]);
+                prop_assert_eq!(mailbox.allocated(), told);
+                prop_assert!(told <= 2 * mailbox.size() + 2 * SPARE);
+                mailbox.consume(read);
+            }
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@
 //!
 //! Bounded by: the log, the mailbox of each, and all mailboxes together ([`Limits`]).
 
+mod backpressure;
 mod batch;
-mod crowd;
 mod id;
 mod log;
 mod mailbox;
@@ -26,17 +26,17 @@ use std::time::Duration;
 pub use batch::{Batch, MAX_SLICES};
 pub use id::{ClientId, Table};
 
-use crowd::{Crowd, Pause, Verdict};
+use backpressure::{Lag, Pace};
 pub use log::Log;
 use outbox::Outbox;
 use sweep::Sweep;
 
-/// An answer of at most this many bytes reaches a client whose mailbox is empty even when all
-/// mailboxes together are full: nobody can silence the server's word to another.
+/// The server's own words reach a client even when all mailboxes together are full, as long as no
+/// more than this many bytes wait in its own: nobody can silence the server's word to another.
 pub const RESERVED_ANSWER: usize = 1024;
 
-/// In how many rounds of the sweep the log can be filled at the least. Between two looks at the
-/// crowd so much less than the quarter in which cursors lag is appended, so it is seen in time.
+/// In how many fan-out passes the log can be filled at the least. Between two looks at those who
+/// are behind so much less than half of the log is appended, so they are waited for in time.
 const ROUNDS: usize = 16;
 
 /// What bounds this floor.
@@ -54,6 +54,9 @@ pub struct Limits {
     pub flush_slice: usize,
     /// How long a client may accept nothing while something is due to it.
     pub stall_timeout: Duration,
+    /// What a client that is behind has to read so that talkers wait for it, in bytes a second: at
+    /// least 1. A log never waits for less.
+    pub min_rate: u32,
 }
 
 /// Why a private line was not taken.
@@ -75,14 +78,19 @@ pub struct Outbound {
     limits: Limits,
     log: Log,
     boxes: Table<Outbox>,
+    /// How many clients there are.
+    clients: usize,
+    /// What all mailboxes have allocated, in bytes.
     mail_total: usize,
     /// Whom to serve before the sweep: mail is due, the socket takes bytes again, or a budget ran
     /// out. Everyone stands here at most once.
     due: VecDeque<ClientId>,
     due_this_turn: usize,
     sweep: Sweep,
-    crowd: Crowd,
-    pause: Pause,
+    lag: Lag,
+    pace: Pace,
+    /// How much more the one who talks now may append, in bytes.
+    share: u64,
 }
 
 impl Outbound {
@@ -92,18 +100,21 @@ impl Outbound {
             limits,
             log: Log::new(limits.log_bytes),
             boxes: Table::new(),
+            clients: 0,
             mail_total: 0,
             due: VecDeque::new(),
             due_this_turn: 0,
             sweep: Sweep::new(limits.flush_slice, limits.out_budget.min(limits.log_bytes / ROUNDS)),
-            crowd: Crowd::new(limits.log_bytes),
-            pause: Pause::default(),
+            lag: Lag::new(limits.log_bytes),
+            pace: Pace::new(limits.min_rate, limits.log_bytes),
+            share: u64::MAX,
         }
     }
 
     /// A client is here. It can get mail; it does not follow the log yet.
     pub fn connect(&mut self, id: ClientId) {
         self.boxes.insert(id, Outbox::new());
+        self.clients += 1;
     }
 
     /// From here on the client reads every broadcast.
@@ -113,7 +124,7 @@ impl Outbound {
             && !outbox.is_following()
         {
             outbox.follow(end);
-            self.crowd.enter(end);
+            self.lag.enter(end);
         }
     }
 
@@ -122,7 +133,7 @@ impl Outbound {
         let end = self.log.end();
         let Some(outbox) = self.boxes.get_mut(id) else { return };
         if outbox.is_following() {
-            self.crowd.leave(outbox.cursor());
+            self.lag.leave(outbox.cursor());
         }
         outbox.finish(end);
         self.enqueue(id);
@@ -131,26 +142,46 @@ impl Outbound {
     /// The client has gone, and everything for it.
     pub fn disconnect(&mut self, id: ClientId) {
         let Some(outbox) = self.boxes.remove(id) else { return };
-        self.mail_total -= outbox.mail_size();
+        self.clients -= 1;
+        self.mail_total -= outbox.mail_allocated();
         if outbox.is_following() {
-            self.crowd.leave(outbox.cursor());
+            self.lag.leave(outbox.cursor());
         }
     }
 
-    /// Whether a broadcast is welcome now: the sweep keeps up, and no crowd lags.
-    pub fn has_room(&self) -> bool {
-        !self.pause.holds() && self.sweep.has_room(self.log.end())
+    /// Whether a broadcast may be appended now: the fan-out pass keeps up, and nobody who is behind
+    /// is waited for, or no more than the minimum rate allows. Somebody who said little lately
+    /// (`rested`) finds a reserve that others leave alone.
+    pub fn has_room(&self, rested: bool) -> bool {
+        let end = self.log.end();
+        self.share > 0 && self.pace.allows(rested) && self.sweep.has_room(end, rested)
     }
 
-    /// Whether it is the crowd that talkers wait for, not just the end of a sweep.
-    pub fn is_paused(&self) -> bool {
-        self.pause.holds()
+    /// Those who wait to talk are as many as this: from now until [`end_share`](Self::end_share)
+    /// each of them may append an equal part of what there is room for.
+    pub fn begin_share(&mut self, talkers: usize) {
+        let room = self.pace.room().min(self.sweep.room_left(self.log.end()));
+        self.share = (room / talkers.max(1) as u64).max(1);
+    }
+
+    /// Nobody waits to talk any more, or there is no more room.
+    pub fn end_share(&mut self) {
+        self.share = u64::MAX;
+    }
+
+    /// Whether readers who are behind are waited for.
+    pub fn is_holding(&self) -> bool {
+        self.pace.holds()
     }
 
     /// Writes one line, in pieces, for everyone who follows the log.
     pub fn broadcast(&mut self, parts: &[&[u8]]) {
+        let before = self.log.end();
         self.log.append(parts);
-        self.crowd.advance(self.log.end());
+        let end = self.log.end();
+        self.lag.advance(end);
+        self.pace.spend(end - before);
+        self.share = self.share.saturating_sub(end - before);
     }
 
     /// Mails one line, in pieces, from one client to another.
@@ -174,10 +205,9 @@ impl Outbound {
     /// Whether the client's own mailbox is so full that its lines have to wait. While all together
     /// are half full, it has to be empty: then what is answered to the next line has room.
     pub fn is_clogged(&self, id: ClientId) -> bool {
-        let are_full = self.mail_total > self.limits.mailbox_total / 2;
         self.boxes.get(id).is_some_and(|outbox| {
             let own = outbox.mail_size();
-            own > self.limits.mailbox_bytes / 2 || (are_full && own > 0)
+            own > self.limits.mailbox_bytes / 2 || (self.is_mail_scarce() && own > 0)
         })
     }
 
@@ -220,7 +250,7 @@ impl Outbound {
         None
     }
 
-    /// What all mailboxes hold, in bytes, the notes of their letters included.
+    /// What all mailboxes have allocated, in bytes.
     pub fn mail_bytes(&self) -> usize {
         self.mail_total
     }
@@ -239,14 +269,14 @@ impl Outbound {
     }
 
     /// The client's socket took this many bytes.
-    pub fn handle_written(&mut self, id: ClientId, count: usize, now: Duration) {
+    pub fn handle_written(&mut self, id: ClientId, count: usize) {
         let end = self.log.end();
         let Some(outbox) = self.boxes.get_mut(id) else { return };
-        let (cursor, mail) = (outbox.cursor(), outbox.mail_size());
-        outbox.advance(count, end, now);
-        self.mail_total -= mail - outbox.mail_size();
+        let (cursor, mail) = (outbox.cursor(), outbox.mail_allocated());
+        outbox.advance(count, end, self.limits.min_rate);
+        self.mail_total -= mail - outbox.mail_allocated();
         if outbox.is_following() {
-            self.crowd.shift(cursor, outbox.cursor());
+            self.lag.shift(cursor, outbox.cursor());
         }
     }
 
@@ -258,11 +288,11 @@ impl Outbound {
     }
 
     /// The client's socket takes bytes again.
-    pub fn handle_writable(&mut self, id: ClientId) {
+    pub fn handle_writable(&mut self, id: ClientId, now: Duration) {
         if let Some(outbox) = self.boxes.get_mut(id)
             && !outbox.is_writable()
         {
-            outbox.unblock();
+            outbox.unblock(now);
             self.enqueue(id);
         }
     }
@@ -283,54 +313,72 @@ impl Outbound {
         Some(self.boxes.get(id)?.blocked_since()? + self.limits.stall_timeout)
     }
 
-    /// When to call [`handle_crowd`](Self::handle_crowd) although nothing has happened.
-    pub fn crowd_deadline(&self) -> Option<Duration> {
-        self.pause.deadline()
+    /// When to call [`handle_backpressure`](Self::handle_backpressure) although nothing has
+    /// happened.
+    pub fn backpressure_deadline(&self) -> Option<Duration> {
+        self.pace.deadline()
     }
 
-    /// Looks at the crowd: whether the talkers have to wait, or wait no longer. Returns those who
-    /// lag still when the patience with them is spent; they are to be dropped. O(1) unless so many
-    /// lag that they can be a crowd.
-    pub fn handle_crowd(&mut self, now: Duration) -> Vec<ClientId> {
-        if !self.crowd.enough_lag() {
-            if self.pause.holds() {
-                self.pause.lift(now);
-            }
+    /// Looks at those who are behind, or fill the mailboxes: whether talkers have to wait for them.
+    /// Returns those who have read below the minimum rate for long; they are to be dropped. O(1)
+    /// unless somebody is behind.
+    pub fn handle_backpressure(&mut self, now: Duration) -> Vec<ClientId> {
+        self.pace.refill(now);
+        let is_mail_scarce = self.is_mail_scarce();
+        if !self.lag.is_anybody_behind() && !is_mail_scarce {
+            self.pace.lift();
             return Vec::new();
         }
-        let newest = self.crowd.newest();
-        if !self.pause.is_due(now, newest) {
+        if !self.pace.is_due(now, &self.lag) {
             return Vec::new();
         }
-        let lagging = |outbox: &Outbox| outbox.is_following() && self.crowd.lags(outbox.cursor());
-        let trailing = |outbox: &Outbox| self.crowd.trails(outbox.cursor());
-        let (mut crowd, mut room) = (0, 0);
-        for (_, outbox) in self.boxes.iter().filter(|(_, o)| o.makes_progress(now)) {
-            crowd += usize::from(lagging(outbox));
-            room += usize::from(outbox.is_following() && trailing(outbox));
-        }
-        let (crowd, room) = (self.crowd.is_crowd(crowd), self.crowd.is_room(room));
-        match self.pause.decide(now, newest, crowd, room) {
-            Verdict::Unchanged => Vec::new(),
-            Verdict::DropLagging => {
-                self.boxes.iter().filter(|(_, o)| lagging(o)).map(|(id, _)| id).collect()
+        let (mut wait, mut too_slow) = (false, Vec::new());
+        for (id, outbox) in self.boxes.iter() {
+            let is_behind = outbox.is_following() && self.lag.is_behind(outbox.cursor());
+            let is_hoarding = is_mail_scarce && outbox.mail_allocated() > self.mail_share();
+            if (is_behind || is_hoarding) && outbox.is_too_slow(now) {
+                too_slow.push(id);
             }
+            wait |= is_behind && outbox.keeps_up(now);
         }
+        self.pace.decide(now, &self.lag, wait);
+        too_slow
+    }
+
+    /// The server was not there to read and write until now: nobody was slow meanwhile.
+    pub fn handle_gap(&mut self, now: Duration) {
+        self.boxes.values_mut().for_each(|outbox| outbox.forgive(now));
+    }
+
+    /// Whether so much is in all mailboxes that what is left is shared out.
+    fn is_mail_scarce(&self) -> bool {
+        self.mail_total > self.limits.mailbox_total / 2
+    }
+
+    /// What each client's mailbox may allocate whatever is in the others, in bytes.
+    fn mail_share(&self) -> usize {
+        self.limits.mailbox_total / 2 / self.clients.max(1)
     }
 
     fn deliver(&mut self, id: ClientId, parts: &[&[u8]], reserve: usize) -> Result<(), MailError> {
         let len: usize = parts.iter().map(|part| part.len()).sum();
-        let due = self.log.end();
+        let (due, share) = (self.log.end(), self.mail_share());
         let outbox = self.boxes.get_mut(id).ok_or(MailError::Gone)?;
-        // The note of a new letter may go over the limits; the next line then finds them full.
-        let own = outbox.mail_size();
-        let reserved = own == 0 && len <= reserve;
-        let fits_all = self.mail_total + len <= self.limits.mailbox_total;
-        if own + len > self.limits.mailbox_bytes || !(fits_all || reserved) {
+        // The note of a new letter may go over the limit; the next line then finds it full.
+        if outbox.mail_size() + len > self.limits.mailbox_bytes {
+            return Err(MailError::Full);
+        }
+        let own = outbox.mail_allocated();
+        let grown = outbox.mail_allocated_with(due, len);
+        let total = self.mail_total - own + grown;
+        let reserved = outbox.mail_size() + len <= reserve;
+        let fits = total <= self.limits.mailbox_total / 2
+            || (grown <= share && total <= self.limits.mailbox_total);
+        if !fits && !reserved {
             return Err(MailError::Full);
         }
         outbox.mail(due, parts);
-        self.mail_total += outbox.mail_size() - own;
+        self.mail_total = total;
         self.enqueue(id);
         Ok(())
     }

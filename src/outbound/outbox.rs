@@ -7,11 +7,11 @@ use super::batch::Batch;
 use super::log::Log;
 use super::mailbox::Mailbox;
 
-/// What a client that lags has to take in [`PROGRESS_WINDOW_MS`] to be more than a staller.
-const PROGRESS_BYTES: u32 = 64 * 1024;
+/// A reader that keeps up the minimum rate is never later than this; who is, is not waited for.
+const LATE: Duration = Duration::from_secs(1);
 
-/// One second, in milliseconds.
-const PROGRESS_WINDOW_MS: u64 = 1000;
+/// Who is this late has read below the minimum rate for long.
+const TOO_LATE: Duration = Duration::from_secs(10);
 
 /// `until` of those who read for ever.
 const FOR_EVER: u64 = u64::MAX;
@@ -29,10 +29,9 @@ pub(super) struct Outbox {
     mail: Option<Box<Mailbox>>,
     /// Since when the socket takes nothing, in milliseconds.
     blocked_ms: u64,
-    /// The second in which `taken` was counted, and what was taken in the one before it.
-    second: u32,
-    taken: u32,
-    taken_before: u32,
+    /// What a socket at the minimum rate would have taken while this one took nothing, less what it
+    /// took since; in milliseconds of that rate, when it was last blocked or written to.
+    late_ms: u32,
     closing: bool,
     /// Whether the client stands in the queue of those with something due.
     pub(super) queued: bool,
@@ -45,9 +44,7 @@ impl Outbox {
             until: 0,
             mail: None,
             blocked_ms: WRITABLE,
-            second: 0,
-            taken: 0,
-            taken_before: 0,
+            late_ms: 0,
             closing: false,
             queued: false,
         }
@@ -83,9 +80,22 @@ impl Outbox {
         behind && (self.is_writable() || self.cursor < start)
     }
 
-    /// What waits in the mailbox, in bytes.
+    /// What waits in the mailbox, in bytes, the note of each letter included.
     pub(super) fn mail_size(&self) -> usize {
         self.mail.as_ref().map_or(0, |mail| mail.size())
+    }
+
+    /// What the mailbox has allocated, in bytes.
+    pub(super) fn mail_allocated(&self) -> usize {
+        self.mail.as_ref().map_or(0, |mail| mail.allocated())
+    }
+
+    /// The same when `len` more bytes were mailed, if a letter may then be due at `due`.
+    pub(super) fn mail_allocated_with(&self, due: u64, len: usize) -> usize {
+        match &self.mail {
+            Some(mail) => mail.allocated_with(due, len),
+            None => Mailbox::default().allocated_with(due, len),
+        }
     }
 
     pub(super) fn mail(&mut self, due: u64, parts: &[&[u8]]) {
@@ -108,8 +118,8 @@ impl Outbox {
     }
 
     /// The first `count` bytes of what [`fill`](Self::fill) gave are written.
-    pub(super) fn advance(&mut self, count: usize, end: u64, now: Duration) {
-        self.note_progress(count, now);
+    pub(super) fn advance(&mut self, count: usize, end: u64, min_rate: u32) {
+        self.note_taken(count, min_rate);
         let end = self.until.min(end);
         let mut left = count;
         loop {
@@ -141,7 +151,8 @@ impl Outbox {
         self.blocked_ms = millis(now);
     }
 
-    pub(super) fn unblock(&mut self) {
+    pub(super) fn unblock(&mut self, now: Duration) {
+        self.late_ms = duration_ms(self.late(now).min(TOO_LATE));
         self.blocked_ms = WRITABLE;
     }
 
@@ -149,33 +160,36 @@ impl Outbox {
         (!self.is_writable()).then(|| Duration::from_millis(self.blocked_ms))
     }
 
-    /// Whether the client took a fair amount in the last second, or all that it was given: whoever
-    /// lags with a socket that takes more waits for the server, which is busy.
-    pub(super) fn makes_progress(&self, now: Duration) -> bool {
-        if self.is_writable() {
-            return true;
+    /// The time up to `now` is not held against the client: the server was not there to write.
+    pub(super) fn forgive(&mut self, now: Duration) {
+        if !self.is_writable() {
+            self.block(now);
         }
-        let (this, before) = match second(now).wrapping_sub(self.second) {
-            0 => (self.taken, self.taken_before),
-            1 => (0, self.taken),
-            _ => (0, 0),
-        };
-        // Of the second before this one counts what is within the last thousand milliseconds, as
-        // if it had come evenly: a client at a steady rate is judged alike at every moment.
-        let left = PROGRESS_WINDOW_MS - millis(now) % PROGRESS_WINDOW_MS;
-        let recent = u64::from(this) + u64::from(before) * left / PROGRESS_WINDOW_MS;
-        recent >= u64::from(PROGRESS_BYTES)
     }
 
-    pub(super) fn note_progress(&mut self, count: usize, now: Duration) {
-        let this = second(now);
-        match this.wrapping_sub(self.second) {
-            0 => {}
-            1 => self.taken_before = std::mem::take(&mut self.taken),
-            _ => (self.taken_before, self.taken) = (0, 0),
+    /// Whether the client keeps up the minimum rate, or took all that it was given: whoever is
+    /// behind with a socket that takes more waits for the server, which is busy.
+    pub(super) fn keeps_up(&self, now: Duration) -> bool {
+        self.is_writable() || self.late(now) < LATE
+    }
+
+    /// Whether the client has read below the minimum rate for long.
+    pub(super) fn is_too_slow(&self, now: Duration) -> bool {
+        !self.is_writable() && self.late(now) >= TOO_LATE
+    }
+
+    /// How much later the client is than one that reads at the minimum rate. Only the time in which
+    /// the socket took nothing counts.
+    fn late(&self, now: Duration) -> Duration {
+        let blocked = self.blocked_since().map_or(Duration::ZERO, |at| now.saturating_sub(at));
+        Duration::from_millis(u64::from(self.late_ms)).saturating_add(blocked)
+    }
+
+    fn note_taken(&mut self, count: usize, min_rate: u32) {
+        if self.late_ms > 0 {
+            let worth = count as u64 * 1000 / u64::from(min_rate);
+            self.late_ms = self.late_ms.saturating_sub(u32::try_from(worth).unwrap_or(u32::MAX));
         }
-        self.second = this;
-        self.taken = self.taken.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
     }
 }
 
@@ -183,36 +197,66 @@ fn millis(now: Duration) -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(WRITABLE - 1)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "only neighbouring seconds are told apart")]
-fn second(now: Duration) -> u32 {
-    (millis(now) / PROGRESS_WINDOW_MS) as u32
+fn duration_ms(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    const HALF: usize = PROGRESS_BYTES as usize / 2;
+    const RATE: u32 = 64 * 1024;
 
     fn at(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
-    #[test]
-    fn progress_is_what_was_taken_in_the_last_thousand_milliseconds() {
+    /// A client that takes `bytes` every `period` milliseconds and is blocked in between, for a
+    /// minute; the time at which it was first found not to keep up, and too slow.
+    fn minute(bytes: usize, period: usize) -> [Option<u64>; 2] {
         let mut outbox = Outbox::new();
-        outbox.block(at(7000));
-        outbox.note_progress(HALF, at(7000));
-        outbox.note_progress(HALF - 1, at(7500));
-        assert!(!outbox.makes_progress(at(7999)));
-        outbox.note_progress(1, at(7999));
-        assert!(outbox.makes_progress(at(7999)) && outbox.makes_progress(at(8000)));
-        assert!(!outbox.makes_progress(at(8001)));
-        outbox.note_progress(HALF, at(8500));
-        assert!(outbox.makes_progress(at(8500)), "with half of what was taken before");
-        assert!(!outbox.makes_progress(at(8501)) && !outbox.makes_progress(at(9000)));
-        outbox.note_progress(HALF, at(11_000));
-        assert!(!outbox.makes_progress(at(11_000)), "the seconds between took nothing");
+        outbox.block(at(0));
+        let (mut late, mut too_slow) = (None, None);
+        for now in (0..60_000).step_by(period).skip(1) {
+            let now = now as u64;
+            // Just before it takes something it is latest.
+            if !outbox.keeps_up(at(now)) {
+                late.get_or_insert(now);
+            }
+            if outbox.is_too_slow(at(now)) {
+                too_slow.get_or_insert(now);
+            }
+            outbox.unblock(at(now));
+            outbox.note_taken(bytes, RATE);
+            outbox.block(at(now));
+        }
+        [late, too_slow]
+    }
+
+    #[test]
+    fn a_client_is_judged_by_its_rate_and_not_by_how_it_sips() {
+        let second = RATE as usize;
+        assert_eq!(minute(second / 10, 100), [None, None], "the minimum rate");
+        assert_eq!(minute(second, 990), [None, None], "the same in large sips");
+        assert_eq!(minute(0, 100), [Some(1_000), Some(10_000)], "nothing at all");
+        let [late, too_slow] = minute(second / 20, 100);
+        assert!(matches!(late, Some(1_500..=2_100)), "half of it: {late:?}");
+        assert!(matches!(too_slow, Some(19_000..=20_100)), "half of it: {too_slow:?}");
+        let [_, too_slow] = minute(second, 9_000);
+        assert!(matches!(too_slow, Some(10_000..=18_000)), "a sip now and then: {too_slow:?}");
+    }
+
+    #[test]
+    fn time_in_which_the_server_was_not_there_is_forgiven() {
+        let mut outbox = Outbox::new();
+        outbox.block(at(0));
+        outbox.forgive(at(60_000));
+        assert!(outbox.keeps_up(at(60_999)) && !outbox.keeps_up(at(61_000)));
+        outbox.unblock(at(60_100));
+        outbox.forgive(at(90_000));
+        assert!(outbox.is_writable() && outbox.keeps_up(at(90_000)));
     }
 
     #[test]
@@ -221,6 +265,26 @@ mod tests {
         for now in [Duration::ZERO, Duration::MAX] {
             outbox.block(now);
             assert!(!outbox.is_writable());
+            outbox.unblock(Duration::MAX);
+            assert!(outbox.is_writable());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn who_takes_the_minimum_rate_in_every_second_keeps_up(
+            sips in prop::collection::vec((1_u64..500, 0_u64..400), 1..200),
+        ) {
+            let mut outbox = Outbox::new();
+            let mut now = 0;
+            for (wait, more) in sips {
+                outbox.block(at(now));
+                now += wait;
+                prop_assert!(outbox.keeps_up(at(now)));
+                outbox.unblock(at(now));
+                let bytes = (wait + more) * u64::from(RATE) / 1000 + 1;
+                outbox.note_taken(usize::try_from(bytes).unwrap(), RATE);
+            }
         }
     }
 }

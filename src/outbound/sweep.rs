@@ -1,5 +1,8 @@
 //! The sweep: everyone's turn to be written what the log has.
 
+/// The part of the room that is kept for those who said little lately: one in so many.
+const RESERVED_ONE_IN: u64 = 4;
+
 /// Goes over the slots, a slice in each turn, from where it stopped. A round ends when every slot
 /// was seen; whoever takes what it gets has then read all that stood in the log when it began.
 #[derive(Debug)]
@@ -28,9 +31,16 @@ impl Sweep {
         self.slice
     }
 
-    /// Whether more may be appended before the next round begins.
-    pub(super) fn has_room(&self, end: u64) -> bool {
-        end - self.from < self.room
+    /// Whether more may be appended before the next round begins. A quarter is kept for those who
+    /// said little lately (`rested`).
+    pub(super) fn has_room(&self, end: u64, rested: bool) -> bool {
+        end - self.from < if rested { self.room } else { self.room - self.room / RESERVED_ONE_IN }
+    }
+
+    /// How much more those who do not find the reserve may append before the next round begins, in
+    /// bytes.
+    pub(super) fn room_left(&self, end: u64) -> u64 {
+        (self.room - self.room / RESERVED_ONE_IN).saturating_sub(end - self.from)
     }
 
     /// Whether a round is under way, or has a reason to begin.
@@ -82,10 +92,18 @@ mod tests {
         let mut sweep = Sweep::new(1, 100);
         for (end, has_room) in [(90, true), (189, true), (190, false), (190, true)] {
             sweep.begin_turn(end, 3);
-            assert_eq!(sweep.has_room(end), has_room, "{end}");
+            assert_eq!(sweep.has_room(end, true), has_room, "{end}");
             if sweep.poll().is_some() {
                 sweep.served_one();
             }
         }
+    }
+
+    #[test]
+    fn a_quarter_of_the_room_is_kept_for_those_who_said_little() {
+        let sweep = Sweep::new(1, 100);
+        assert!(sweep.has_room(74, false) && !sweep.has_room(75, false));
+        assert!(sweep.has_room(99, true) && !sweep.has_room(100, true));
+        assert_eq!((sweep.room_left(70), sweep.room_left(80)), (5, 0));
     }
 }

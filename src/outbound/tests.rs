@@ -3,11 +3,13 @@ use super::*;
 const LIMITS: Limits = Limits {
     log_bytes: 4096,
     mailbox_bytes: 256,
-    mailbox_total: 512,
+    mailbox_total: 1024,
     out_budget: 256,
     flush_slice: 2,
     stall_timeout: Duration::from_secs(90),
+    min_rate: RATE,
 };
+const RATE: u32 = 64 << 10;
 const NOW: Duration = Duration::from_secs(1000);
 
 fn id(key: u32) -> ClientId {
@@ -28,7 +30,7 @@ fn write(outbound: &mut Outbound, id: ClientId, most: usize) -> String {
     let batch = outbound.batch(id, LIMITS.out_budget).expect("not lapped");
     let mut bytes: Vec<u8> = batch.slices().iter().flat_map(|slice| slice.to_vec()).collect();
     bytes.truncate(most);
-    outbound.handle_written(id, bytes.len(), NOW);
+    outbound.handle_written(id, bytes.len());
     String::from_utf8(bytes).unwrap()
 }
 
@@ -153,54 +155,83 @@ fn those_with_mail_go_first_but_only_a_slice_of_them() {
 fn what_may_be_appended_between_two_sweeps_is_bounded() {
     let mut outbound = outbound(3);
     outbound.broadcast(&[&[b'x'; 255]]);
-    assert!(outbound.has_room());
+    assert!(outbound.has_room(true));
     outbound.broadcast(&[b"y"]);
-    assert!(!outbound.has_room());
+    assert!(!outbound.has_room(true));
     flush(&mut outbound);
-    assert!(outbound.has_room(), "a new round began");
+    assert!(outbound.has_room(true), "a new round began");
 }
 
 #[test]
-fn mailboxes_are_bounded_one_by_one_and_together() {
-    let mut outbound = outbound(4);
-    assert_eq!(outbound.mail(id(0), &[&[b'x'; 257]]), Err(MailError::Full));
-    outbound.mail(id(0), &[&[b'x'; 240]]).unwrap();
-    assert!(outbound.is_clogged(id(0)));
-    assert_eq!(outbound.mail(id(0), &[b"x"]), Err(MailError::Full));
-    outbound.mail(id(1), &[&[b'x'; 240]]).unwrap();
-    assert_eq!(outbound.mail(id(2), &[b"x"]), Err(MailError::Full), "all together are full");
-    outbound.answer(id(2), &[b"the server's word"]).unwrap();
-    assert_eq!(outbound.answer(id(2), &[b"and another"]), Err(MailError::Full));
-    outbound.disconnect(id(0));
-    outbound.mail(id(3), &[b"x"]).unwrap();
-    assert_eq!(outbound.mail(id(0), &[b"x"]), Err(MailError::Gone));
-}
-
-#[test]
-fn a_mailbox_holds_all_that_it_may_and_half_of_it_clogs_nobody() {
-    let mut outbound = outbound(2);
+fn a_mailbox_is_bounded_and_half_of_it_makes_its_client_wait() {
+    let mut outbound = outbound(1);
     let note = size_of::<mailbox::Letter>();
-    outbound.mail(id(1), &[b"first"]).unwrap();
+    assert_eq!(outbound.mail(id(0), &[&[b'x'; 257]]), Err(MailError::Full));
+    outbound.mail(id(0), &[b"first"]).unwrap();
     outbound.broadcast(&[b"hi\n"]);
-    outbound.mail(id(1), &[&vec![b'x'; 128 - "first".len() - 2 * note]]).unwrap();
-    assert!(!outbound.is_clogged(id(1)), "the notes of two letters make it half full");
-    outbound.mail(id(1), &[b"x"]).unwrap();
-    assert!(outbound.is_clogged(id(1)));
-    assert_eq!(outbound.mail_bytes(), 128 + 1);
-    outbound.mail(id(0), &[&[b'x'; 256]]).unwrap();
-    assert_eq!(outbound.mail_bytes(), 128 + 1 + 256 + note);
+    outbound.mail(id(0), &[&vec![b'x'; 128 - "first".len() - 2 * note]]).unwrap();
+    assert!(!outbound.is_clogged(id(0)), "the notes of two letters make it half full");
+    outbound.mail(id(0), &[b"x"]).unwrap();
+    assert!(outbound.is_clogged(id(0)));
+    outbound.mail(id(0), &[&[b'x'; 127]]).unwrap();
+    assert_eq!(outbound.mail(id(0), &[b"x"]), Err(MailError::Full));
+    outbound.disconnect(id(0));
+    assert_eq!(outbound.mail(id(0), &[b"x"]), Err(MailError::Gone));
+    assert_eq!(outbound.mail_bytes(), 0);
+}
+
+/// Clients that share the memory for mailboxes, of which each may have a quarter.
+fn hoarders(clients: u32) -> Outbound {
+    let limits = Limits { mailbox_bytes: 2048, mailbox_total: 8192, ..LIMITS };
+    let mut outbound = Outbound::new(limits);
+    (0..clients).for_each(|key| outbound.connect(id(key)));
+    outbound
+}
+
+/// Fills the mailboxes of clients until no more is taken; how much they have allocated then.
+fn fill_mailboxes(outbound: &mut Outbound, clients: std::ops::Range<u32>) -> usize {
+    for key in clients {
+        while outbound.mail(id(key), &[&[b'x'; 16]]).is_ok() {}
+    }
+    outbound.mail_bytes()
 }
 
 #[test]
-fn while_all_mailboxes_are_half_full_a_line_waits_until_its_own_is_empty() {
-    let mut outbound = outbound(3);
-    outbound.mail(id(0), &[&[b'x'; 200]]).unwrap();
-    outbound.mail(id(1), &[b"x"]).unwrap();
-    assert!(!outbound.is_clogged(id(1)));
-    outbound.mail(id(2), &[&[b'x'; 40]]).unwrap();
-    assert!(outbound.is_clogged(id(1)));
-    outbound.disconnect(id(0));
-    assert!(!outbound.is_clogged(id(1)));
+fn those_who_fill_their_mailboxes_leave_everyone_else_a_share() {
+    let mut outbound = hoarders(8);
+    let hoarded = fill_mailboxes(&mut outbound, 0..4);
+    assert!((4096..=6144).contains(&hoarded), "{hoarded}");
+    for key in 4..8 {
+        outbound.mail(id(key), &[b"a private line"]).unwrap();
+        assert!(outbound.is_clogged(id(key)), "its own lines wait until it has read it");
+    }
+    let full = fill_mailboxes(&mut outbound, 4..8);
+    assert!(full <= 8192, "{full}");
+}
+
+#[test]
+fn the_servers_first_words_reach_everyone_even_when_all_mailboxes_are_full() {
+    let mut outbound = hoarders(99);
+    fill_mailboxes(&mut outbound, 0..98);
+    assert_eq!(outbound.mail(id(98), &[b"psst"]), Err(MailError::Full));
+    outbound.answer(id(98), &[b"the server's word"]).unwrap();
+    outbound.answer(id(98), &[&[b'x'; 900]]).unwrap();
+    assert_eq!(outbound.answer(id(98), &[&[b'x'; 200]]), Err(MailError::Full));
+}
+
+#[test]
+fn what_is_counted_of_mailboxes_is_what_they_have_allocated() {
+    let mut outbound = outbound(4);
+    for round in 0..200_usize {
+        let key = u32::try_from(round % 4).unwrap();
+        let _ = outbound.mail(id(key), &[&vec![b'x'; round % 60 + 1]]);
+        if round % 3 == 0 {
+            outbound.broadcast(&[b"hi\n"]);
+        }
+        write(&mut outbound, id(key), round % 90);
+        let allocated: usize = outbound.boxes.iter().map(|(_, o)| o.mail_allocated()).sum();
+        assert_eq!(outbound.mail_bytes(), allocated);
+    }
 }
 
 #[test]
@@ -228,7 +259,7 @@ fn finishing_fixes_the_last_offset() {
     assert!(!outbound.is_finished(id(0)));
     assert_eq!(write(&mut outbound, id(0), usize::MAX), "before\nbye\n");
     assert!(outbound.is_finished(id(0)));
-    assert!(!outbound.crowd.is_crowd(0) && outbound.handle_crowd(NOW).is_empty());
+    assert!(outbound.handle_backpressure(NOW).is_empty());
 }
 
 #[test]
@@ -240,112 +271,157 @@ fn a_blocked_client_is_left_alone_until_it_can_be_written_to() {
     assert!(flush(&mut outbound).is_empty());
     assert!(!outbound.has_work(), "nothing to try");
     assert_eq!(outbound.stall_deadline(id(0)), Some(NOW + LIMITS.stall_timeout));
-    outbound.handle_writable(id(0));
+    outbound.handle_writable(id(0), NOW);
     assert_eq!(outbound.stall_deadline(id(0)), None);
     assert_eq!(flush(&mut outbound), [0]);
 }
 
-/// Seven clients, so many of which took `taken` bytes and no more, and are a whole ring behind. The
-/// others have read everything.
-fn lagging_crowd(lagging: u32, taken: usize) -> Outbound {
+/// A log of a MiB that seven clients follow; so many of them take nothing for now and are behind.
+/// The others have read everything.
+fn with_behind(behind: u32) -> Outbound {
     let limits = Limits { log_bytes: 1 << 20, out_budget: 1 << 20, ..LIMITS };
     let mut outbound = Outbound::new(limits);
     for key in 0..7 {
         outbound.connect(id(key));
         outbound.follow(id(key));
     }
-    outbound.broadcast(&[&vec![b'x'; 128 << 10]]);
-    for key in 0..lagging {
-        outbound.handle_written(id(key), taken, NOW);
-        outbound.handle_blocked(id(key), NOW);
-    }
-    outbound.broadcast(&[&vec![b'x'; 900 << 10]]);
-    (lagging..7).for_each(|key| outbound.handle_written(id(key), 1028 << 10, NOW));
+    (0..behind).for_each(|key| outbound.handle_blocked(id(key), NOW));
+    outbound.broadcast(&[&vec![b'x'; 600 << 10]]);
+    (behind..7).for_each(|key| outbound.handle_written(id(key), 600 << 10));
     outbound.begin_flush();
     outbound
 }
 
-#[test]
-fn a_crowd_that_lags_but_reads_holds_the_talkers_and_is_dropped_in_the_end() {
-    let mut outbound = lagging_crowd(3, 64 << 10);
-    let mut now = NOW;
-    assert_eq!(outbound.handle_crowd(now), []);
-    assert!(!outbound.has_room() && outbound.is_paused());
-    while outbound.is_paused() {
-        now = outbound.crowd_deadline().unwrap();
-        assert!(now < NOW + Duration::from_secs(6));
-        for key in 0..3 {
-            outbound.boxes.get_mut(id(key)).unwrap().note_progress(64 << 10, now);
+/// Time passes, in tenths of a second; in each, so many clients take so much. Whether talkers could
+/// say what they had to, and who was dropped, at the end of each tenth.
+fn pass(
+    outbound: &mut Outbound,
+    tenths: u64,
+    clients: u32,
+    taken: usize,
+    line: usize,
+) -> (usize, Vec<(u64, ClientId)>) {
+    let (mut said, mut dropped) = (0, Vec::new());
+    for tenth in 1..=tenths {
+        let now = NOW + Duration::from_millis(100 * tenth);
+        for key in 0..clients {
+            outbound.handle_writable(id(key), now);
+            let batch = outbound.batch(id(key), taken).expect("not lapped").len();
+            outbound.handle_written(id(key), batch);
+            outbound.handle_blocked(id(key), now);
         }
-        let dropped = outbound.handle_crowd(now);
-        assert_eq!(dropped.is_empty(), outbound.is_paused());
+        dropped.extend(outbound.handle_backpressure(now).into_iter().map(|id| (tenth, id)));
+        while outbound.has_room(false) {
+            outbound.broadcast(&[&vec![b'x'; line]]);
+            said += line;
+            (clients..7).for_each(|key| outbound.handle_written(id(key), line));
+        }
+        while outbound.poll_flush().is_some() {}
+        outbound.begin_flush();
     }
-    assert_eq!(now, NOW + Duration::from_secs(5));
+    (said, dropped)
 }
 
 #[test]
-fn a_steady_rate_is_judged_alike_at_every_moment() {
-    for (bytes, enough) in [(700, true), (600, false)] {
-        let mut outbox = Outbox::new();
-        outbox.block(NOW);
-        for hundredth in 0..1000 {
-            let now = NOW + Duration::from_millis(10 * hundredth);
-            outbox.note_progress(bytes, now);
-            assert!(hundredth < 100 || outbox.makes_progress(now) == enough, "{now:?}");
-        }
-        assert!(!outbox.makes_progress(NOW + Duration::from_secs(12)));
+fn one_reader_who_keeps_up_the_minimum_rate_is_waited_for_and_never_dropped() {
+    for clients in [1, 7] {
+        let mut outbound = with_behind(clients);
+        let (said, dropped) = pass(&mut outbound, 600, clients, RATE as usize / 10, 1000);
+        assert_eq!(dropped, []);
+        let rate = said / 60;
+        assert!((60 << 10..=66 << 10).contains(&rate), "{rate} bytes a second were said");
     }
 }
 
 #[test]
-fn a_room_of_which_most_are_slow_is_waited_for_as_long_as_they_read() {
-    let mut outbound = lagging_crowd(4, 64 << 10);
-    assert_eq!(outbound.handle_crowd(NOW), []);
-    while outbound.crowd_deadline().unwrap() < NOW + Duration::from_secs(30) {
-        let now = outbound.crowd_deadline().unwrap();
+fn talk_follows_the_reader_who_is_behind() {
+    let mut outbound = with_behind(1);
+    let taken = 4 * RATE as usize / 10;
+    let (said, dropped) = pass(&mut outbound, 300, 1, taken, 1000);
+    assert_eq!(dropped, []);
+    let rate = said / 30;
+    assert!((240 << 10..=280 << 10).contains(&rate), "{rate} bytes a second were said");
+}
+
+#[test]
+fn who_reads_nothing_is_waited_for_no_longer_than_a_second() {
+    let mut outbound = with_behind(7);
+    assert_eq!(outbound.handle_backpressure(NOW), []);
+    assert!(outbound.is_holding() && !outbound.has_room(false));
+    let at = |ms| NOW + Duration::from_millis(ms);
+    assert_eq!(outbound.handle_backpressure(at(900)), []);
+    assert!(outbound.is_holding());
+    assert_eq!(outbound.handle_backpressure(at(1000)), []);
+    assert!(!outbound.is_holding() && outbound.has_room(false));
+    let everyone: Vec<ClientId> = (0..7).map(id).collect();
+    assert_eq!(outbound.handle_backpressure(at(9999)), []);
+    assert_eq!(outbound.handle_backpressure(at(10_099)), everyone, "however many they are");
+}
+
+#[test]
+fn who_reads_below_the_minimum_rate_for_long_is_dropped_however_many_they_are() {
+    let mut outbound = with_behind(4);
+    // Nothing more is said, so nobody is overrun meanwhile.
+    let (mut dropped, mut tenth) = (Vec::new(), 0);
+    while dropped.is_empty() {
+        tenth += 1;
+        let now = NOW + Duration::from_millis(100 * tenth);
         for key in 0..4 {
-            outbound.boxes.get_mut(id(key)).unwrap().note_progress(64 << 10, now);
+            outbound.handle_writable(id(key), now);
+            outbound.handle_written(id(key), RATE as usize / 10 / 100);
+            outbound.handle_blocked(id(key), now);
         }
-        assert_eq!(outbound.handle_crowd(now), []);
+        dropped = outbound.handle_backpressure(now);
     }
+    assert_eq!(dropped, (0..4).map(id).collect::<Vec<_>>());
+    assert!((100..=103).contains(&tenth), "after {tenth} tenths of a second");
 }
 
 #[test]
 fn who_took_all_that_it_was_given_waits_for_the_server_and_is_waited_for() {
-    let mut outbound = lagging_crowd(3, 1);
-    (0..3).for_each(|key| outbound.handle_writable(id(key)));
-    let later = NOW + Duration::from_secs(10);
-    assert_eq!(outbound.handle_crowd(later), []);
-    assert!(outbound.is_paused());
+    let mut outbound = with_behind(3);
+    let later = NOW + Duration::from_secs(60);
+    (0..3).for_each(|key| outbound.handle_writable(id(key), later));
+    assert_eq!(outbound.handle_backpressure(later), []);
+    assert!(outbound.is_holding());
 }
 
 #[test]
-fn a_coalition_of_stallers_holds_nobody() {
-    for stallers in [3, 7] {
-        let mut outbound = lagging_crowd(stallers, (64 << 10) - 1);
-        assert_eq!(outbound.handle_crowd(NOW), []);
-        assert!(!outbound.is_paused());
+fn time_in_which_the_server_was_frozen_makes_nobody_slow() {
+    let mut outbound = with_behind(3);
+    let later = NOW + Duration::from_secs(60);
+    outbound.handle_gap(later);
+    assert_eq!(outbound.handle_backpressure(later), []);
+    assert!(outbound.is_holding(), "they are waited for as if no time had passed");
+}
+
+#[test]
+fn who_hoards_mail_and_hardly_reads_is_dropped_when_mailboxes_are_scarce() {
+    let mut outbound = hoarders(8);
+    fill_mailboxes(&mut outbound, 0..4);
+    (0..8).for_each(|key| outbound.handle_blocked(id(key), NOW));
+    outbound.mail(id(7), &[b"psst"]).unwrap();
+    assert_eq!(outbound.handle_backpressure(NOW + Duration::from_secs(9)), []);
+    let dropped = outbound.handle_backpressure(NOW + Duration::from_secs(11));
+    assert!(!dropped.is_empty() && dropped.iter().all(|id| id.key < 4), "{dropped:?}");
+    dropped.into_iter().for_each(|id| outbound.disconnect(id));
+    assert!(!outbound.is_mail_scarce());
+    assert_eq!(outbound.handle_backpressure(NOW + Duration::from_secs(30)), []);
+}
+
+#[test]
+fn talkers_who_wait_get_equal_parts_of_the_room_however_long_their_lines_are() {
+    let mut outbound = outbound(3);
+    let mut said = [0; 3];
+    for (talker, line) in [(0, 1), (1, 30), (2, 100)] {
+        outbound.begin_share(3 - talker);
+        while outbound.has_room(false) {
+            outbound.broadcast(&[&vec![b'x'; line]]);
+            said[talker] += line;
+        }
     }
-}
-
-#[test]
-fn a_crowd_that_begins_to_read_is_seen_when_much_was_said_since_the_last_look() {
-    let mut outbound = lagging_crowd(3, (64 << 10) - 1);
-    outbound.handle_crowd(NOW);
-    (0..3).for_each(|key| outbound.handle_written(id(key), 1, NOW));
-    outbound.handle_crowd(NOW);
-    assert!(!outbound.is_paused(), "they were looked at just now");
-    outbound.broadcast(&[&vec![b'x'; 60 << 10]]);
-    assert_eq!(outbound.handle_crowd(NOW), []);
-    assert!(outbound.is_paused());
-}
-
-#[test]
-fn talk_goes_on_when_the_crowd_has_caught_up() {
-    let mut outbound = lagging_crowd(3, 64 << 10);
-    outbound.handle_crowd(NOW);
-    assert!(outbound.is_paused());
-    outbound.handle_written(id(0), 500 << 10, NOW);
-    assert_eq!(outbound.handle_crowd(NOW), []);
-    assert!(!outbound.is_paused() && outbound.has_room());
+    outbound.end_share();
+    assert_eq!(said[0], 64, "a third of three quarters of 256 bytes");
+    assert!(said[1] >= 64 && said[1] < 64 + 30 && said[2] == 100, "{said:?}");
+    assert!(!outbound.has_room(false) && outbound.has_room(true), "a reserve is left");
 }

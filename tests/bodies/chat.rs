@@ -100,6 +100,7 @@ impl Room {
             out_budget: 512,
             flush_slice: 3,
             stall_timeout: Duration::from_secs(90),
+            min_rate: 64 << 10,
         });
         let model = Model::new(announce_up_to, LOGIN_TIMEOUT);
         let now = Duration::from_secs(1000);
@@ -200,7 +201,7 @@ impl Room {
                 break;
             }
             let bytes: Vec<u8> = batch.slices().iter().flat_map(|slice| slice.to_vec()).collect();
-            self.chat.outbound.handle_written(id(who), bytes.len(), self.now);
+            self.chat.outbound.handle_written(id(who), bytes.len());
             left -= bytes.len();
             self.read[who].0.extend(bytes);
         }

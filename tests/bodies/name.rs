@@ -58,6 +58,7 @@ impl Room {
             out_budget: 4096,
             flush_slice: 0,
             stall_timeout: Duration::from_secs(90),
+            min_rate: 64 << 10,
         });
         let limits = Limits {
             max_line: 256,
@@ -105,7 +106,7 @@ impl Room {
     fn read(&mut self, id: ClientId) -> String {
         let batch = self.chat.outbound.batch(id, 4096).expect("nobody is lapped");
         let bytes: Vec<u8> = batch.slices().iter().flat_map(|slice| slice.to_vec()).collect();
-        self.chat.outbound.handle_written(id, bytes.len(), NOON);
+        self.chat.outbound.handle_written(id, bytes.len());
         String::from_utf8(bytes).expect("the server speaks UTF-8")
     }
 }

@@ -56,6 +56,7 @@ fn who_goes_on_sending_after_quit_is_not_read_for_ever() {
 }
 
 /// A room where one says six lines of a KiB every ten milliseconds, and the slow take two KiB.
+/// So the slow read some 200 KiB a second.
 struct SlowRoom {
     server: Server<World>,
     fast: Vec<usize>,
@@ -68,8 +69,9 @@ impl SlowRoom {
     const TICK: Duration = Duration::from_millis(10);
     const TICKS: usize = 2500;
 
-    fn new(seed: u64, fast: usize, slow: usize) -> Self {
-        let mut server = server(seed, Settings { log_bytes: 1 << 20, ..settings() });
+    fn new(seed: u64, fast: usize, slow: usize, min_rate: u32) -> Self {
+        let settings = Settings { log_bytes: 1 << 20, min_rate, ..settings() };
+        let mut server = server(seed, settings);
         let mut join = |from, to| (from..to).map(|n| server.connect_as(&format!("r{n}"))).collect();
         let (fast, slow) = (join(0, fast), join(fast, fast + slow));
         Self { server, fast, slow }
@@ -107,21 +109,25 @@ impl SlowRoom {
 }
 
 #[test]
-fn a_room_that_is_slow_as_a_whole_makes_the_talker_wait_and_loses_nobody() {
-    let mut room = SlowRoom::new(23, 2, 5);
-    let [fast, slow] = room.evening();
-    assert_eq!((fast, slow), (vec![SlowRoom::LINES; 2], vec![SlowRoom::LINES; 5]));
-    let counters = room.server.chat().counters;
-    assert!(counters.crowd_pauses > 0, "{counters:?}");
-    assert_eq!(counters.closed, 0, "{counters:?}");
+fn whoever_keeps_up_the_minimum_rate_is_waited_for_and_stays() {
+    for (seed, fast, slow) in [(23, 2, 5), (24, 12, 1)] {
+        let mut room = SlowRoom::new(seed, fast, slow, 128 << 10);
+        let heard = room.evening();
+        assert_eq!(heard, [vec![SlowRoom::LINES; fast], vec![SlowRoom::LINES; slow]]);
+        let counters = room.server.chat().counters;
+        assert!(counters.holds > 0, "{counters:?}");
+        assert_eq!(counters.closed, 0, "{counters:?}");
+    }
 }
 
 #[test]
-fn a_few_who_are_slow_are_waited_for_and_then_dropped() {
-    let mut room = SlowRoom::new(24, 12, 4);
-    let [fast, slow] = room.evening();
-    assert_eq!(fast, vec![SlowRoom::LINES; 12]);
-    assert!(slow.iter().all(|&heard| 200 < heard && heard < SlowRoom::LINES), "{slow:?}");
-    let counters = room.server.chat().counters;
-    assert_eq!((counters.crowd_dropped, counters.lapped), (4, 0), "{counters:?}");
+fn whoever_reads_below_the_minimum_rate_is_dropped_however_many_they_are() {
+    for (seed, fast, slow) in [(25, 12, 2), (26, 2, 12)] {
+        let mut room = SlowRoom::new(seed, fast, slow, 512 << 10);
+        let [quick, sluggish] = room.evening();
+        assert_eq!(quick, vec![SlowRoom::LINES; fast]);
+        assert!(sluggish.iter().all(|&heard| 200 < heard && heard < SlowRoom::LINES));
+        let counters = room.server.chat().counters;
+        assert_eq!(counters.too_slow + counters.lapped, slow as u64, "{counters:?}");
+    }
 }

@@ -21,9 +21,9 @@ const MAX_CLIENTS: usize = 12;
 const MAX_LINE: usize = 200;
 const MAILBOX_TOTAL: usize = 8192;
 
-/// What one evening can make everyone's mailboxes hold beyond their total: each may hold an answer
-/// of a KiB, and the note of one letter.
-const MAILBOX_RESERVE: usize = MAX_CLIENTS * (1024 + 16);
+/// What one evening can make mailboxes allocate beyond their total: each may hold answers of a KiB,
+/// allocates half as much again, and the notes of its letters.
+const MAILBOX_RESERVE: usize = MAX_CLIENTS * 2048;
 
 /// Everything that goes wrong at some time in so many seeds.
 const KINDS: [&str; 19] = [
