@@ -26,6 +26,8 @@ mod pressure;
 #[expect(dead_code, reason = "the benchmarks use the rest")]
 mod room;
 mod sim;
+#[cfg(target_os = "linux")]
+mod slow_links;
 mod support;
 mod terminal;
 mod tidy;

@@ -219,8 +219,7 @@ mod tests {
         let mut outbox = Outbox::new();
         outbox.block(at(0));
         let (mut late, mut too_slow) = (None, None);
-        for now in (0..60_000).step_by(period).skip(1) {
-            let now = now as u64;
+        for now in (0_u64..60_000).step_by(period).skip(1) {
             // Just before it takes something it is latest.
             if !outbox.keeps_up(at(now)) {
                 late.get_or_insert(now);

@@ -404,7 +404,9 @@ fn who_hoards_mail_and_hardly_reads_is_dropped_when_mailboxes_are_scarce() {
     assert_eq!(outbound.handle_backpressure(NOW + Duration::from_secs(9)), []);
     let dropped = outbound.handle_backpressure(NOW + Duration::from_secs(11));
     assert!(!dropped.is_empty() && dropped.iter().all(|id| id.key < 4), "{dropped:?}");
-    dropped.into_iter().for_each(|id| outbound.disconnect(id));
+    for id in dropped {
+        outbound.disconnect(id);
+    }
     assert!(!outbound.is_mail_scarce());
     assert_eq!(outbound.handle_backpressure(NOW + Duration::from_secs(30)), []);
 }

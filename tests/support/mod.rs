@@ -5,6 +5,8 @@
 
 mod client;
 mod launch;
+#[cfg(target_os = "linux")]
+mod link;
 mod picture;
 mod pty;
 mod screen;
@@ -17,6 +19,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) use client::{Client, End};
 pub(crate) use launch::{Launch, Stderr};
+#[cfg(target_os = "linux")]
+pub(crate) use link::Link;
 pub(crate) use picture::picture;
 pub(crate) use pty::Pty;
 pub(crate) use server::Server;
