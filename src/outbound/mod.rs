@@ -39,6 +39,10 @@ pub const RESERVED_ANSWER: usize = 1024;
 /// are behind so much less than half of the log is appended, so they are waited for in time.
 const ROUNDS: usize = 16;
 
+/// What is written in one turn to those with something due, and then to a slice of the fan-out pass,
+/// in bytes and soft by one write each: a few milliseconds' worth, after which input is read again.
+const FLUSH_BYTES: usize = 4 << 20;
+
 /// What bounds this floor.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -50,7 +54,7 @@ pub struct Limits {
     pub mailbox_total: usize,
     /// What one client is written in one turn, in bytes.
     pub out_budget: usize,
-    /// How many clients a sweep serves in one turn; 0 for all.
+    /// How many clients a sweep serves in one turn; 0 for all, however many bytes that takes.
     pub flush_slice: usize,
     /// How long a client may accept nothing while something is due to it.
     pub stall_timeout: Duration,
@@ -86,6 +90,8 @@ pub struct Outbound {
     /// out. Everyone stands here at most once.
     due: VecDeque<ClientId>,
     due_this_turn: usize,
+    /// How much more may be written in this part of the turn, in bytes.
+    flush_budget: usize,
     sweep: Sweep,
     lag: Lag,
     pace: Pace,
@@ -104,6 +110,7 @@ impl Outbound {
             mail_total: 0,
             due: VecDeque::new(),
             due_this_turn: 0,
+            flush_budget: 0,
             sweep: Sweep::new(limits.flush_slice, limits.out_budget.min(limits.log_bytes / ROUNDS)),
             lag: Lag::new(limits.log_bytes),
             pace: Pace::new(limits.min_rate, limits.log_bytes),
@@ -224,12 +231,13 @@ impl Outbound {
     /// Starts the flush of one turn.
     pub fn begin_flush(&mut self) {
         self.due_this_turn = self.due.len().min(self.sweep.slice());
+        self.flush_budget = self.budget_of_a_part();
         self.sweep.begin_turn(self.log.end(), self.boxes.slots());
     }
 
     /// Whose turn it is to be written to: those with mail first, then a slice of the sweep.
     pub fn poll_flush(&mut self) -> Option<ClientId> {
-        while self.due_this_turn > 0 {
+        while self.due_this_turn > 0 && self.flush_budget > 0 {
             self.due_this_turn -= 1;
             let id = self.due.pop_front()?;
             if let Some(outbox) = self.boxes.get_mut(id) {
@@ -239,7 +247,12 @@ impl Outbound {
                 }
             }
         }
-        while let Some(index) = self.sweep.poll() {
+        if self.sweep.begin_slice() {
+            self.due_this_turn = 0;
+            self.flush_budget = self.budget_of_a_part();
+        }
+        while self.flush_budget > 0 {
+            let index = self.sweep.poll()?;
             if let Some((id, outbox)) = self.boxes.at(index)
                 && outbox.wants_log(self.log.start(), self.log.end())
             {
@@ -274,6 +287,7 @@ impl Outbound {
         let Some(outbox) = self.boxes.get_mut(id) else { return };
         let (cursor, mail) = (outbox.cursor(), outbox.mail_allocated());
         outbox.advance(count, end, self.limits.min_rate);
+        self.flush_budget = self.flush_budget.saturating_sub(count);
         self.mail_total -= mail - outbox.mail_allocated();
         if outbox.is_following() {
             self.lag.shift(cursor, outbox.cursor());
@@ -358,6 +372,11 @@ impl Outbound {
     /// What each client's mailbox may allocate whatever is in the others, in bytes.
     fn mail_share(&self) -> usize {
         self.limits.mailbox_total / 2 / self.clients.max(1)
+    }
+
+    /// What may be written in one part of a turn, in bytes.
+    fn budget_of_a_part(&self) -> usize {
+        if self.limits.flush_slice == 0 { usize::MAX } else { FLUSH_BYTES }
     }
 
     fn deliver(&mut self, id: ClientId, parts: &[&[u8]], reserve: usize) -> Result<(), MailError> {

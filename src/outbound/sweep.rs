@@ -16,6 +16,8 @@ pub(super) struct Sweep {
     slots: usize,
     left: usize,
     served: usize,
+    /// Whether this turn's slice has begun.
+    begun: bool,
     /// The end of the log when this round began.
     from: u64,
 }
@@ -23,7 +25,16 @@ pub(super) struct Sweep {
 impl Sweep {
     pub(super) fn new(slice: usize, room: usize) -> Self {
         let slice = if slice == 0 { usize::MAX } else { slice };
-        Self { slice, room: room as u64, position: 0, slots: 0, left: 0, served: 0, from: 0 }
+        Self {
+            slice,
+            room: room as u64,
+            position: 0,
+            slots: 0,
+            left: 0,
+            served: 0,
+            begun: false,
+            from: 0,
+        }
     }
 
     /// How many clients are served in one turn.
@@ -50,6 +61,7 @@ impl Sweep {
 
     pub(super) fn begin_turn(&mut self, end: u64, slots: usize) {
         self.served = 0;
+        self.begun = false;
         if self.left == 0 && end > self.from {
             self.from = end;
             self.left = slots;
@@ -57,6 +69,11 @@ impl Sweep {
             // it before the first ones, and nothing may ever begin another.
             self.slots = slots;
         }
+    }
+
+    /// Begins this turn's slice; `false` when it was begun before.
+    pub(super) fn begin_slice(&mut self) -> bool {
+        !std::mem::replace(&mut self.begun, true)
     }
 
     /// The next slot to look at in this turn.

@@ -152,6 +152,36 @@ fn those_with_mail_go_first_but_only_a_slice_of_them() {
 }
 
 #[test]
+fn what_is_written_in_one_turn_is_bounded_in_bytes() {
+    let limits = Limits { log_bytes: 8 << 20, out_budget: 8 << 20, flush_slice: 100, ..LIMITS };
+    let mut outbound = Outbound::new(limits);
+    for key in 0..12 {
+        outbound.connect(id(key));
+        outbound.follow(id(key));
+    }
+    outbound.broadcast(&[&vec![b'x'; 1 << 20]]);
+    for key in 0..6 {
+        outbound.answer(id(key), &[b"an answer"]).unwrap();
+    }
+    let mut served = Vec::new();
+    for in_this_turn in [4 + 4, 4, 0] {
+        outbound.begin_flush();
+        let before = served.len();
+        while let Some(id) = outbound.poll_flush() {
+            let batch = outbound.batch(id, limits.out_budget).unwrap().len();
+            outbound.handle_written(id, batch);
+            // The pass may have written to somebody before its mail had its turn.
+            served.extend((batch > 0).then_some(id.key));
+        }
+        assert_eq!(served.len() - before, in_this_turn);
+    }
+    assert_eq!(served[..4], [0, 1, 2, 3], "those with mail go first");
+    served.sort_unstable();
+    assert_eq!(served, (0..12).collect::<Vec<_>>());
+    assert!(!outbound.has_work());
+}
+
+#[test]
 fn what_may_be_appended_between_two_sweeps_is_bounded() {
     let mut outbound = outbound(3);
     outbound.broadcast(&[&[b'x'; 255]]);
