@@ -39,8 +39,8 @@ pub const RESERVED_ANSWER: usize = 1024;
 /// are behind so much less than half of the log is appended, so they are waited for in time.
 const ROUNDS: usize = 16;
 
-/// What is written in one turn to those with something due, and then to a slice of the fan-out pass,
-/// in bytes and soft by one write each: a few milliseconds' worth, after which input is read again.
+/// What is written in one turn to those with something due, and again to a slice of the fan-out
+/// pass, in bytes and soft by one write each: after a few milliseconds input is read again.
 const FLUSH_BYTES: usize = 4 << 20;
 
 /// What bounds this floor.
