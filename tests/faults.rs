@@ -230,14 +230,16 @@ fn bad_names_are_refused_each_with_its_notice() {
     let server = Server::start("");
     let mut alice = server.login("Alice");
     let space = "it holds a space";
-    let reserved = "it is, or looks like, a word that the server uses";
+    let reserved = |word: &str| format!("Invalid name: it is a word that the server uses: {word}.");
+    let server_like = "it looks like SERVER";
+    let from_like = "it begins like From, as private messages do";
     let long = "it is longer than 32 characters";
     let taken = "Name already taken. Alice is online.";
     let refused = |why: &str| format!("Invalid name: {why}.");
     let kilobyte = "a".repeat(1000);
     let cases = [
         ("John Smith", refused(space)),
-        (" Bob", refused(space)),
+        ("John\u{a0}Smith", refused("it holds a space (U+00A0)")),
         ("[Bob]", refused("it holds [ (U+005B)")),
         ("Bob]: hi [x", refused("it holds ] (U+005D)")),
         ("Bob:", refused("it holds : (U+003A)")),
@@ -247,18 +249,32 @@ fn bad_names_are_refused_each_with_its_notice() {
         ("Ev\u{2028}il", refused("it holds a character that does not show (U+2028)")),
         ("\u{1b}[31mEve", refused("it holds [ (U+005B)")),
         ("Ev\u{202e}e", refused("it holds a character that does not show (U+202E)")),
-        ("SERVER", refused(reserved)),
-        ("server", refused(reserved)),
-        ("\u{405}ERVER", refused(reserved)),
-        ("ＳＥＲＶＥＲ", refused(reserved)),
-        ("all", refused(reserved)),
-        ("LIST", refused(reserved)),
-        ("He1p", refused(reserved)),
-        ("quit", refused(reserved)),
+        ("SERVER", reserved("SERVER")),
+        ("server", reserved("SERVER")),
+        ("ＳＥＲＶＥＲ", reserved("SERVER")),
+        ("all", reserved("all")),
+        ("LIST", reserved("list")),
+        ("quit", reserved("quit")),
+        ("\u{405}ERVER", refused(server_like)),
+        ("SERVER.", refused(server_like)),
+        ("From-Alice", refused(from_like)),
+        ("\u{301}Eve", refused("it begins with a mark that belongs on a letter")),
+        ("l\u{b7}Eve", refused("it holds · (U+00B7) where it cannot stand")),
+        ("1علي", refused("it has right-to-left characters and does not begin with a letter")),
+        ("עליAli", refused("it mixes right-to-left and left-to-right letters")),
+        (
+            "علي-",
+            refused("it is written from right to left and does not end with a letter or digit"),
+        ),
+        ("علي1٢", refused("it mixes European and Arabic digits")),
+        ("Ali٢", refused("it mixes left-to-right letters and Arabic digits")),
         (&kilobyte, refused(long)),
         ("alice", taken.to_owned()),
         ("AIice", taken.to_owned()),
         ("\u{410}lice", taken.to_owned()),
+        ("Ali\u{307}ce", taken.to_owned()),
+        ("\u{1ea0}lice", taken.to_owned()),
+        ("  Alice\t", taken.to_owned()),
     ];
     for (name, notice) in cases {
         let mut client = server.connect();

@@ -1,17 +1,24 @@
 //! The directory: who is here, by name.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::collections::HashMap;
+use std::hash::BuildHasher;
 
-use crate::name::{Folded, LookAlike, MAX_SCALARS, Name};
+use super::sorted::{Entry, Sorted};
+use crate::name::{Folded, MAX_SCALARS, Name};
 use crate::outbound::ClientId;
 
-/// Finds clients by name. No two of them have names that fold alike, or look alike.
+/// The longest text of ASCII that can be a folded name, in bytes: no letter folds to more than two.
+const MAX_ASCII: usize = 2 * MAX_SCALARS;
+
+/// Finds clients by name. No two of them have names that fold alike, or are confusable.
+///
+/// Of what a name looks like only a hash is kept, with a key of its own in each process. It is
+/// computed once, when the name is entered. Two names that are not confusable have one hash with a
+/// probability of one in 2⁶⁴; then the second one is taken while the first is here.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
-    /// In the order in which `list` tells them.
-    by_folded: BTreeMap<Folded, ClientId>,
-    by_look: HashMap<LookAlike, ClientId>,
+    by_folded: Sorted,
+    by_look: HashMap<u64, ClientId>,
 }
 
 impl Directory {
@@ -26,47 +33,54 @@ impl Directory {
     ///
     /// The one who has this name, or one too like it.
     pub(super) fn enter(&mut self, name: &Name, id: ClientId) -> Result<(), ClientId> {
-        let (folded, look) = (name.folded(), name.look_alike());
-        if let Some(&holder) = self.by_folded.get(&folded).or_else(|| self.by_look.get(&look)) {
+        let folded = name.folded();
+        if let Some(holder) = self.by_folded.get(folded.as_str().as_bytes()) {
+            return Err(holder.id);
+        }
+        let look = self.by_look.hasher().hash_one(name.look_alike());
+        if let Some(&holder) = self.by_look.get(&look) {
             return Err(holder);
         }
-        self.by_folded.insert(folded, id);
         self.by_look.insert(look, id);
+        self.by_folded.insert(Entry { folded, id, look });
         Ok(())
     }
 
     /// Strikes a name out.
     pub(super) fn leave(&mut self, name: &Name) {
-        self.by_folded.remove(&name.folded());
-        self.by_look.remove(&name.look_alike());
+        if let Some(entry) = self.by_folded.remove(name.folded().as_str().as_bytes()) {
+            self.by_look.remove(&entry.look);
+        }
     }
 
     /// Whom a client means by what it typed. Names that fold alike cannot both be here, so this is
     /// the one who has exactly this name, or else the one whose name differs from it in case only.
     pub(super) fn find(&self, typed: &str) -> Option<ClientId> {
-        if is_too_long(typed) {
-            return None;
-        }
-        self.by_folded.get(&Folded::of(typed)).copied()
+        with_folded(typed, |folded| self.by_folded.get(folded).map(|entry| entry.id))?
     }
 
-    /// Everyone whose name begins like `prefix`, whatever the case, sorted.
-    pub(super) fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = ClientId> {
-        let nobody = is_too_long(prefix);
-        let prefix = Folded::of(if nobody { "" } else { prefix });
-        let from = Bound::Included(prefix.clone());
-        self.by_folded
-            .range((from, Bound::Unbounded))
-            .take_while(move |(folded, _)| !nobody && folded.as_str().starts_with(prefix.as_str()))
-            .map(|(_, &id)| id)
+    /// Whose names begin like `prefix`, whatever the case: how many, and who, sorted.
+    pub(super) fn beginning_with<'a>(
+        &'a self,
+        prefix: &str,
+    ) -> (usize, impl Iterator<Item = ClientId> + use<'a>) {
+        let (count, ids) =
+            with_folded(prefix, |folded| self.by_folded.beginning_with(folded)).unzip();
+        (count.unwrap_or(0), ids.into_iter().flatten())
     }
 }
 
-/// Whether a text has more characters than any name, even one typed mark by mark: no character
-/// decomposes canonically into more than four. Folding a whole line costs up to a millisecond, and
-/// a client sends many.
-fn is_too_long(typed: &str) -> bool {
-    typed.chars().nth(4 * MAX_SCALARS).is_some()
+/// Folds what a client typed, unless it is longer than any name. ASCII is folded on the stack:
+/// nearly every private line is addressed in it.
+fn with_folded<T>(typed: &str, use_it: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    if typed.is_ascii() {
+        let mut buffer = [0; MAX_ASCII];
+        let folded = buffer.get_mut(..typed.len())?;
+        folded.copy_from_slice(typed.as_bytes());
+        folded.make_ascii_lowercase();
+        return Some(use_it(folded));
+    }
+    Folded::of_typed(typed).map(|folded| use_it(folded.as_str().as_bytes()))
 }
 
 #[cfg(test)]
@@ -86,7 +100,10 @@ mod tests {
     }
 
     fn keys(directory: &Directory, prefix: &str) -> Vec<u32> {
-        directory.beginning_with(prefix).map(|id| id.key).collect()
+        let (count, ids) = directory.beginning_with(prefix);
+        let keys: Vec<u32> = ids.map(|id| id.key).collect();
+        assert_eq!(count, keys.len());
+        keys
     }
 
     #[test]
@@ -107,8 +124,8 @@ mod tests {
         let directory = directory(&[&whole]);
         assert_eq!(directory.find(&typed).map(|id| id.key), Some(0), "mark by mark");
         assert_eq!(keys(&directory, &typed), [0]);
-        for typed in [format!("{typed}{typed}"), "\u{390}".repeat(2000)] {
-            assert!(is_too_long(&typed));
+        for typed in [format!("{typed}{typed}"), "\u{390}".repeat(2000), "a".repeat(65)] {
+            assert_eq!(with_folded(&typed, |_| ()), None);
             assert_eq!((directory.find(&typed), keys(&directory, &typed)), (None, Vec::new()));
         }
     }

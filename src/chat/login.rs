@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::member::Member;
 use super::{Chat, Step};
-use crate::name::Name;
+use crate::name::{Name, is_blank};
 use crate::outbound::ClientId;
 use crate::wire::foreign::is_http_request;
 use crate::wire::{Frame, Notice};
@@ -19,7 +19,7 @@ const TELL_WANTED_EVERY: Duration = Duration::from_secs(30);
 impl Chat {
     pub(super) fn log_in(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
         let line = match frame {
-            Frame::Line(b"") => return self.pass_over(id, now),
+            Frame::Line(line) if is_blank(line) => return self.pass_over(id, now),
             Frame::Line(line) => line,
             Frame::TooLong => {
                 self.speaks_first_time(id);
@@ -50,7 +50,8 @@ impl Chat {
         }
     }
 
-    /// An empty line is no try, so that only the flood limit bounds how many there can be.
+    /// An empty line, or one of spaces, is no try, so that only the flood limit bounds how many
+    /// there can be.
     fn pass_over(&mut self, id: ClientId, now: Duration) -> Step {
         let Some(Member::Newcomer { bucket, .. }) = self.members.get_mut(id) else {
             return Step::Close;

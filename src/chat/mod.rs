@@ -12,6 +12,7 @@ mod flood;
 mod login;
 mod member;
 mod news;
+mod sorted;
 mod talk;
 
 use std::time::Duration;

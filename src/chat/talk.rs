@@ -85,21 +85,19 @@ impl Chat {
 
     fn list(&mut self, id: ClientId, prefix: &str, now: Duration) {
         let room = self.limits.list_bytes.saturating_sub(LIST_FRAME);
-        let (mut count, mut told, mut names) = (0_u64, 0_u64, String::new());
-        for holder in self.directory.beginning_with(prefix) {
-            count += 1;
+        let (count, holders) = self.directory.beginning_with(prefix);
+        let (count, mut told, mut names) = (count as u64, 0_u64, String::new());
+        for holder in holders {
             let Some(Member::Present(present)) = self.members.get(holder) else { continue };
             let name = present.name.as_str();
-            if told + 1 == count && names.len() + name.len() + ", ".len() <= room {
-                if told > 0 {
-                    names.push_str(", ");
-                }
-                names.push_str(name);
-                told += 1;
-            } else if prefix.is_empty() {
-                count = self.directory.len() as u64;
+            if names.len() + name.len() + ", ".len() > room {
                 break;
             }
+            if told > 0 {
+                names.push_str(", ");
+            }
+            names.push_str(name);
+            told += 1;
         }
         if let Some(Member::Present(present)) = self.members.get_mut(id) {
             let tokens = names.len() as u64 / LIST_BYTES_PER_TOKEN;

@@ -165,7 +165,7 @@ fn a_name_has_three_tries_and_its_holder_keeps_it() {
             "[SERVER] Enter your name:",
             "[SERVER] Name already taken. Alice is online.",
             "[SERVER] Enter your name:",
-            "[SERVER] Invalid name: it is, or looks like, a word that the server uses.",
+            "[SERVER] Invalid name: it is a word that the server uses: SERVER.",
             "[SERVER] That was the last try. Goodbye.",
         ]
     );

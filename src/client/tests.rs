@@ -462,7 +462,7 @@ fn a_name_that_is_not_accepted_any_more_is_given_up_at_once() {
     let (server, _) = play(|listener| {
         accept(&listener).welcome("Alice");
         let mut other = accept(&listener);
-        other.notice(Notice::NameRefused(crate::name::NameError::Reserved));
+        other.notice(Notice::NameRefused(crate::name::NameError::Reserved("all")));
         other.rest()
     });
     let end = Listening::start(&server, DEADLINE).thread.join().unwrap();

@@ -128,7 +128,7 @@ impl<'a> Notice<'a> {
             (&LEFT, Self::Left),
         ];
         if let Some(field) = NAME_REFUSED.field(text) {
-            return parse_name_error(field).map(Self::NameRefused);
+            return NameError::parse(field).map(Self::NameRefused);
         }
         if let Some(field) = TOO_LONG.field(text) {
             return parse_count(field).map(Self::TooLong);
@@ -274,16 +274,6 @@ fn parse_crowd(text: &str) -> Option<Notice<'_>> {
     let (left, online) = rest.strip_suffix(" online)")?.split_once(" left (")?;
     let [joined, left, online] = [joined, left, online].map(parse_count);
     Some(Notice::Crowd { joined: joined?, left: left?, online: online? })
-}
-
-fn parse_name_error(text: &str) -> Option<NameError> {
-    use NameError::{Character, Direction, Empty, Marks, Reserved, TooLong};
-    let code = text.rsplit_once("(U+").and_then(|(_, code)| code.strip_suffix(')'));
-    let quoted = code.and_then(|hex| char::from_u32(u32::from_str_radix(hex, 16).ok()?));
-    [Empty, TooLong, Marks, Direction, Reserved, Character(' ')]
-        .into_iter()
-        .chain(quoted.map(Character))
-        .find(|error| error.to_string() == text)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ const NAMES: [&str; 12] = [
     "שרה",
     "Dan",
     "Eve",
-    "Fay",
+    " Cy\t",
     "SERVER",
     "a b",
     "GET / HTTP/1.1",

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use hubbub::name::Name;
+use hubbub::name::{Name, is_blank};
 use hubbub::wire::foreign::is_http_request;
 use hubbub::wire::text::{clean, quote};
 use hubbub::wire::{Command, Malformed, Notice, Reply};
@@ -87,7 +87,7 @@ impl Model {
     }
 
     fn try_name(&mut self, who: usize, line: Option<&[u8]>, max_line: u64, now: Duration) {
-        if line == Some(b"") {
+        if line.is_some_and(is_blank) {
             return;
         }
         let first = !std::mem::replace(&mut self.people[who].spoken, true);

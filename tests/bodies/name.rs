@@ -1,13 +1,15 @@
-//! A name: what is accepted keeps every promise, both keys are idempotent, nobody gets near a
-//! reserved word, two names with one key never coexist, and `@x` reaches nobody but an x.
+//! A name: what is accepted keeps every promise, both keys are idempotent, nobody is a reserved
+//! word or looks like `SERVER` or `From`, two names with one key never coexist, and `@x` reaches
+//! nobody but an x.
 
 use std::time::Duration;
 
 use caseless::canonical_caseless_match_str;
 use hubbub::chat::{Chat, FloodLimit, Limits, Step};
-use hubbub::name::{Folded, LookAlike, MAX_SCALARS, Name, RESERVED};
+use hubbub::name::{Folded, LookAlike, MAX_SCALARS, Name, RESERVED, trim};
 use hubbub::outbound::{self, ClientId, Outbound};
-use hubbub::wire::Frame;
+use hubbub::wire::{Frame, Notice};
+use unicode_normalization::char::is_combining_mark;
 
 const MAX_PEOPLE: u32 = 6;
 const NOON: Duration = Duration::from_secs(12 * 60 * 60);
@@ -32,14 +34,28 @@ fn keeps_its_promises(text: &str) {
         let look = LookAlike::of(text);
         assert_eq!(LookAlike::of(look.as_str()), look, "{text:?}");
     }
-    let Ok(name) = Name::parse(text) else { return };
+    let name = match Name::parse(text) {
+        Ok(name) => name,
+        Err(error) => {
+            let notice = Notice::NameRefused(error);
+            return assert_eq!(Notice::parse(&notice.to_string()), Some(notice), "{text:?}");
+        }
+    };
+    assert_eq!(Folded::of_typed(trim(text)), Some(Folded::of(trim(text))), "{text:?}");
     assert_eq!(Name::parse(name.as_str()).as_ref(), Ok(&name));
     assert!((1..=MAX_SCALARS).contains(&name.as_str().chars().count()));
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "[]:@,".contains(c);
     assert!(!name.as_str().contains(forbidden), "{name:?}");
     for word in RESERVED {
         assert_ne!(name.folded(), Folded::of(word), "{name:?}");
-        assert_ne!(name.look_alike(), LookAlike::of(word), "{name:?}");
+    }
+    let has_letters =
+        |c: char| LookAlike::of(&c.to_string()).as_str().contains(char::is_alphanumeric);
+    let letters = name.as_str().replace(|c: char| !c.is_alphanumeric() && !has_letters(c), "");
+    assert_ne!(LookAlike::of(&letters), LookAlike::of("SERVER"), "{name:?}");
+    if let Some(rest) = name.folded().as_str().strip_prefix("from") {
+        let next = rest.chars().find(|&c| !is_combining_mark(c));
+        assert!(next.is_some_and(char::is_alphabetic), "{name:?}");
     }
 }
 

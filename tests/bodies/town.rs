@@ -20,7 +20,7 @@ pub const LOGIN_TIMEOUT: Duration = Duration::from_millis(30_053);
 pub const ANNOUNCE_UP_TO: usize = 3;
 
 /// Names and near-names, so that an evening gets going.
-pub const NAMES: [&str; 8] = ["Ann", "ann", "Bob", "B0b", "Cy", "שרה", "SERVER", "a b"];
+pub const NAMES: [&str; 8] = ["Ann", "ann", "Bob", "B0b", "Cy", "שרה", "SERVER", " Ann\t"];
 
 /// What somebody does, or what goes wrong. Who is counted round all who ever came.
 #[derive(Clone, Debug, Arbitrary)]

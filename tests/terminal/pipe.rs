@@ -66,7 +66,7 @@ fn a_pipe_fails_when_the_server_refuses_anything() {
     let output = pipe("alice", server.address(), "all not me\n");
     assert_output(&output, 1, &[ENTER_NAME, taken], "");
     let output = pipe("SERVER", server.address(), "all not me\n");
-    let refused = "[SERVER] Invalid name: it is, or looks like, a word that the server uses.";
+    let refused = "[SERVER] Invalid name: it is a word that the server uses: SERVER.";
     assert_output(&output, 1, &[ENTER_NAME, refused], "");
     let not_found = "[SERVER] User 'nobody' not found.";
     let unknown = format!("[SERVER] Unknown command 'deploy done'. Use: {USAGE}");
