@@ -44,11 +44,10 @@ fn check_looks(name: &str) -> Result<(), NameError> {
         server = server.and_then(|rest| rest.strip_prefix(letters.as_str()));
         from = from.and_then(|rest| rest.strip_prefix(letters.as_str()));
         match (server, from) {
-            (None, None) => return Ok(()),
             (_, Some("")) if begins_word(c, chars.clone().find(|&c| !is_combining_mark(c))) => {
                 return Err(NameError::BeginsLikeFrom);
             }
-            (_, Some("")) => return Ok(()),
+            (None, None) | (_, Some("")) => return Ok(()),
             _ => {}
         }
     }
