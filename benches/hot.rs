@@ -1,6 +1,6 @@
 //! How long the things take that happen for every message: `cargo bench --bench hot`.
 
-#![allow(missing_docs, reason = "criterion's macros make public functions")]
+#![allow(missing_docs, clippy::expect_used, reason = "criterion's macros make public functions")]
 
 mod common;
 

@@ -2,7 +2,12 @@
 //! the same on every run; a tenth more than was counted last fails. `cargo bench --bench instructions` needs
 //! `valgrind`, and `gungraun-runner` of the version that `Cargo.lock` names.
 
-#![allow(missing_docs, unused_qualifications, reason = "gungraun's macros make public functions")]
+#![allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::expect_used,
+    reason = "gungraun's macros make public functions"
+)]
 
 mod common;
 

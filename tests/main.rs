@@ -21,6 +21,7 @@ mod injected;
 mod lifecycle;
 mod limits;
 mod logs;
+mod memory;
 mod pressure;
 #[path = "../benches/common/mod.rs"]
 #[expect(dead_code, reason = "the benchmarks use the rest")]

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use super::sorted::{Entry, Sorted};
 use crate::name::{Folded, MAX_SCALARS, Name};
-use crate::outbound::ClientId;
+use crate::outbound::{ClientId, NoMemory};
 
 /// The longest text of ASCII that can be a folded name, in bytes: no letter folds to more than two.
 const MAX_ASCII: usize = 2 * MAX_SCALARS;
@@ -25,6 +25,15 @@ impl Directory {
     /// How many are here.
     pub(super) fn len(&self) -> usize {
         self.by_folded.len()
+    }
+
+    /// Makes room for so many more names.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`]: the system gives none.
+    pub(super) fn reserve(&mut self, names: usize) -> Result<(), NoMemory> {
+        self.by_look.try_reserve(names).or(Err(NoMemory))
     }
 
     /// Enters a name.

@@ -21,7 +21,7 @@ pub use flood::FloodLimit;
 
 use crate::metrics::Counters;
 use crate::name::Name;
-use crate::outbound::{ClientId, Outbound, Table};
+use crate::outbound::{ClientId, NoMemory, Outbound, Table};
 use crate::wire::{Frame, Notice, Reply};
 use directory::Directory;
 use member::{Member, Present};
@@ -89,6 +89,17 @@ impl Chat {
     /// How many are present.
     pub fn online(&self) -> usize {
         self.directory.len()
+    }
+
+    /// Makes room for one more client beside so many that have no name yet.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`]: the system gives none.
+    pub fn reserve(&mut self, id: ClientId, newcomers: usize) -> Result<(), NoMemory> {
+        self.members.reserve(id)?;
+        self.directory.reserve(newcomers + 1)?;
+        self.outbound.reserve(id)
     }
 
     /// Somebody connected: a newcomer, who is asked for a name.

@@ -35,7 +35,7 @@ struct Room {
 
 impl Room {
     fn new(limits: Limits) -> Self {
-        Self { chat: Chat::new(limits, Outbound::new(outbound_limits())), now: START }
+        Self { chat: Chat::new(limits, Outbound::new(outbound_limits()).unwrap()), now: START }
     }
 
     fn with(names: &[&str]) -> Self {

@@ -10,7 +10,7 @@ use super::address::AddressKey;
 use super::connection::{Connection, Death};
 use super::platform::Platform;
 use super::server::Server;
-use crate::outbound::ClientId;
+use crate::outbound::{ClientId, NoMemory};
 use crate::wire::Notice;
 
 /// The most connections taken in one turn.
@@ -111,8 +111,11 @@ impl<P: Platform> Server<P> {
     }
 
     fn accept_one(&mut self, listener: usize) {
-        let Ok(key) = u32::try_from(self.connections.vacant_key()) else { return };
+        let Some(key) = self.connections.vacant_key() else { return };
         let id = ClientId { key, generation: self.acceptor.next_generation };
+        if self.reserve(id).is_err() {
+            return self.handle_accept_failure(&io::ErrorKind::OutOfMemory.into());
+        }
         match self.platform.accept(listener, id) {
             Ok((socket, peer)) => {
                 self.acceptor.next_generation = id.generation.wrapping_add(1);
@@ -135,6 +138,16 @@ impl<P: Platform> Server<P> {
         }
     }
 
+    /// Makes room in every table that has an entry for each connection, before there is one more:
+    /// later there is no way to refuse.
+    fn reserve(&mut self, id: ClientId) -> Result<(), NoMemory> {
+        self.connections.reserve(id)?;
+        self.chat.reserve(id, self.addresses.pending())?;
+        self.timers.reserve()?;
+        self.addresses.reserve()?;
+        self.ready.try_reserve(1).or(Err(NoMemory))
+    }
+
     fn handle_accept_failure(&mut self, error: &io::Error) {
         self.chat.counters.accept_failures += 1;
         self.acceptor.retry_at = Some(self.now + RETRY_AFTER);
@@ -153,10 +166,10 @@ impl<P: Platform> Server<P> {
         } else {
             self.addresses.is_full(key).then_some(Notice::AddressFull)
         };
-        let mut connection = Connection::new(socket, key, id.generation);
+        let mut connection = Connection::new(socket, key);
         connection.refused = refusal.is_some();
         connection.pending = refusal.is_none();
-        self.connections.insert(connection);
+        self.connections.insert(id, connection);
         self.chat.counters.accepted += 1;
         if let Some(why) = refusal {
             return self.refuse(id, why);
@@ -183,8 +196,7 @@ impl<P: Platform> Server<P> {
     fn bound_pending(&mut self) {
         let connections = &self.connections;
         let crowded = self.addresses.too_many(|id| {
-            let connection = connections.get(id.key as usize);
-            connection.is_some_and(|c| c.generation == id.generation && c.pending && !c.doomed)
+            connections.get(id).is_some_and(|connection| connection.pending && !connection.doomed)
         });
         if let Some(id) = crowded {
             self.chat.handle_expelled(id, Notice::PendingFull, self.now);

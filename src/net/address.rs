@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
-use crate::outbound::ClientId;
+use crate::outbound::{ClientId, NoMemory};
 
 /// Connections per address that is not this machine's own, unless the settings say otherwise.
 const DEFAULT_MAX_PER_ADDRESS: u32 = 128;
@@ -77,6 +77,21 @@ impl Addresses {
             Some(limit) => limit,
         };
         self.counts.get(&key).is_some_and(|count| count.open >= limit)
+    }
+
+    /// How many connections have no name.
+    pub(super) fn pending(&self) -> usize {
+        self.pending_count
+    }
+
+    /// Makes room for one more address, and one more without a name.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`]: the system gives none.
+    pub(super) fn reserve(&mut self) -> Result<(), NoMemory> {
+        self.counts.try_reserve(1).or(Err(NoMemory))?;
+        self.pending.try_reserve(1).or(Err(NoMemory))
     }
 
     /// A connection without a name.

@@ -17,7 +17,6 @@ pub(super) struct Connection<S> {
     pub(super) wake_ms: u64,
     /// Until when a lingering connection may go on sending, in milliseconds.
     pub(super) linger_ms: u64,
-    pub(super) generation: u32,
     /// What a lingering connection has sent, in bytes.
     pub(super) discarded: u32,
     pub(super) phase: Phase,
@@ -90,14 +89,13 @@ pub(super) enum Death {
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(socket: S, peer: AddressKey, generation: u32) -> Self {
+    pub(super) fn new(socket: S, peer: AddressKey) -> Self {
         Self {
             socket,
             peer,
             unread: Box::default(),
             wake_ms: NEVER,
             linger_ms: NEVER,
-            generation,
             discarded: 0,
             phase: Phase::Open,
             wait: Wait::None,
@@ -140,5 +138,6 @@ pub(super) struct Held {
     pub(super) since: std::time::Duration,
 }
 
-// A crowd is many of these.
-const _: () = assert!(size_of::<Connection<mio::net::TcpStream>>() <= 160);
+// A crowd is many of these. In debug builds mio notes which poll a socket belongs to.
+const DEBUG: usize = if cfg!(debug_assertions) { 16 } else { 0 };
+const _: () = assert!(size_of::<Connection<mio::net::TcpStream>>() <= 64 + DEBUG);

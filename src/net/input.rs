@@ -103,7 +103,7 @@ impl<P: Platform> Server<P> {
         window.buffer.copy_within(window.start..window.end, 0);
         (window.start, window.end) = (0, window.end - window.start);
         let own = window.end;
-        let Some(connection) = self.connections.get_mut(id.key as usize) else { return false };
+        let Some(connection) = self.connections.get_mut(id) else { return false };
         if !connection.readable || connection.ended {
             return connection.ended;
         }
@@ -195,7 +195,7 @@ impl<P: Platform> Server<P> {
 
     /// Reads what a lingering connection still sends, and drops it.
     pub(super) fn discard(&mut self, id: ClientId) {
-        let Some(connection) = self.connections.get_mut(id.key as usize) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         match self.platform.read(&mut connection.socket, &mut self.buffer[..READ]) {
             Ok(0) => self.doom(id, Death::Closed),
             Ok(count) => {

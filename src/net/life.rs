@@ -56,7 +56,7 @@ impl<P: Platform> Server<P> {
     /// Everything is written to this connection.
     pub(super) fn half_close(&mut self, id: ClientId) {
         let linger = self.now + self.settings.close_timeout;
-        let Some(connection) = self.connections.get_mut(id.key as usize) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         let shut = self.platform.shutdown(&mut connection.socket);
         if connection.ended || shut.is_err() {
             return self.doom(id, Death::Closed);
@@ -85,7 +85,7 @@ impl<P: Platform> Server<P> {
     /// Clears away what died in this turn.
     pub(super) fn reap(&mut self) {
         for (id, death) in std::mem::take(&mut self.dead) {
-            let Some(connection) = self.connections.try_remove(id.key as usize) else { continue };
+            let Some(connection) = self.connections.remove(id) else { continue };
             debug!(client = id.key, ?death, "closed");
             self.pool.release(connection.unread.len());
             if !connection.refused {

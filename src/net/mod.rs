@@ -26,10 +26,10 @@ pub mod platform;
 mod pool;
 pub mod record;
 mod server;
+mod slots;
 mod system;
 mod timers;
 
-use std::hint::black_box;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -41,6 +41,7 @@ pub use server::{Exit, Server};
 pub use system::System;
 
 use crate::config::Settings;
+use crate::outbound::NoMemory;
 use logs::Logs;
 use platform::Platform;
 use record::{RecordError, Tape};
@@ -73,9 +74,6 @@ pub enum NetError {
 pub fn run(settings: &Settings) -> Result<Exit, NetError> {
     if settings.listen.len() > system::MAX_LISTENERS {
         return Err(NetError::TooManyListeners(settings.listen.len()));
-    }
-    if !has_memory(settings.log_bytes) {
-        return Err(NetError::LogMemory(settings.log_bytes));
     }
     let logs = Logs::start(settings.log_format);
     // Before anybody can connect, and without harm to what it holds: the port may not be free.
@@ -114,7 +112,8 @@ fn serve<P: Platform>(
     addresses: &[SocketAddr],
     max_clients: usize,
 ) -> Result<Exit, NetError> {
-    let mut server = Server::new(platform, settings.clone(), addresses.len(), max_clients);
+    let mut server = Server::new(platform, settings.clone(), addresses.len(), max_clients)
+        .map_err(|NoMemory| NetError::LogMemory(settings.log_bytes))?;
     for address in addresses {
         // Nobody need read this.
         let _ = writeln!(
@@ -125,14 +124,6 @@ fn serve<P: Platform>(
         );
     }
     Ok(server.run()?)
-}
-
-/// Whether the system would give so much memory. Where it does not, a buffer of zeros ends the
-/// process.
-fn has_memory(bytes: usize) -> bool {
-    let mut probe = Vec::<u8>::new();
-    // Memory that nobody uses would be found to be there at compile time.
-    black_box(&mut probe).try_reserve_exact(bytes).is_ok()
 }
 
 /// Where this machine itself reaches a listener: one on every address listens on loopback too.

@@ -21,8 +21,8 @@ impl<P: Platform> Server<P> {
     fn write(&mut self, id: ClientId) {
         let mut budget = self.settings.out_budget;
         while budget > 0 {
-            let Some(connection) = self.connections.get_mut(id.key as usize) else { return };
-            if connection.doomed || connection.generation != id.generation {
+            let Some(connection) = self.connections.get_mut(id) else { return };
+            if connection.doomed {
                 return;
             }
             let Ok(batch) = self.chat.outbound.batch(id, budget) else {

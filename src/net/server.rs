@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use slab::Slab;
 use tracing::{debug, info, warn};
 
 use super::accept::Acceptor;
@@ -14,11 +13,12 @@ use super::input::BUFFER_BEYOND_LINE;
 use super::logs;
 use super::platform::{Event, Platform, Readiness};
 use super::pool::InputPool;
+use super::slots::Slots;
 use super::timers::{NEVER, Timers, ceil_millis};
 use crate::chat::{self, Chat, FloodLimit, Step};
 use crate::config::Settings;
 use crate::metrics::Counters;
-use crate::outbound::{self, ClientId, Outbound};
+use crate::outbound::{self, ClientId, NoMemory, Outbound};
 
 /// A server: one chat, and the connections of those in it.
 ///
@@ -27,7 +27,7 @@ pub struct Server<P: Platform> {
     pub(super) platform: P,
     pub(super) settings: Settings,
     pub(super) chat: Chat,
-    pub(super) connections: Slab<Connection<P::Socket>>,
+    pub(super) connections: Slots<Connection<P::Socket>>,
     pub(super) acceptor: Acceptor,
     pub(super) addresses: Addresses,
     pub(super) pool: InputPool,
@@ -42,7 +42,7 @@ pub struct Server<P: Platform> {
     /// Where everyone's bytes are read to.
     pub(super) buffer: Box<[u8]>,
     events: Vec<Event>,
-    timers: Timers,
+    pub(super) timers: Timers,
     stop: Option<Stop>,
 }
 
@@ -75,14 +75,24 @@ impl Exit {
 
 impl<P: Platform> Server<P> {
     /// A server for at most `max_clients` on as many listeners as the platform has.
-    pub fn new(platform: P, settings: Settings, listeners: usize, max_clients: usize) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`]: the system does not give the memory for the log.
+    pub fn new(
+        platform: P,
+        settings: Settings,
+        listeners: usize,
+        max_clients: usize,
+    ) -> Result<Self, NoMemory> {
         let now = platform.now();
-        let chat = Chat::new(chat_limits(&settings), Outbound::new(outbound_limits(&settings)));
+        let outbound = Outbound::new(outbound_limits(&settings))?;
+        let chat = Chat::new(chat_limits(&settings), outbound);
         let buffer = vec![0; settings.max_line + BUFFER_BEYOND_LINE].into_boxed_slice();
-        Self {
+        Ok(Self {
             platform,
             chat,
-            connections: Slab::new(),
+            connections: Slots::new(),
             acceptor: Acceptor::new(listeners, max_clients),
             addresses: Addresses::new(settings.max_per_address, settings.max_pending),
             pool: InputPool::new(settings.input_bytes, max_clients),
@@ -95,7 +105,7 @@ impl<P: Platform> Server<P> {
             events: Vec::new(),
             timers: Timers::default(),
             stop: None,
-        }
+        })
     }
 
     /// The world that this server lives in.
@@ -271,10 +281,7 @@ impl<P: Platform> Server<P> {
         }
         self.chat.handle_news(self.now);
         let connections = &self.connections;
-        let find = |id: ClientId| {
-            let connection = connections.get(id.key as usize);
-            connection.filter(|connection| connection.generation == id.generation)
-        };
+        let find = |id: ClientId| connections.get(id);
         let clients = connections.len();
         self.timers.compact(clients, |wake_ms, id| find(id).is_some_and(|c| c.wake_ms == wake_ms));
         self.pool.compact(clients, |id| find(id).is_some_and(|c| c.wait == Wait::Input));
@@ -361,14 +368,11 @@ impl<P: Platform> Server<P> {
 
     /// A connection that lives; `None` when it has gone, even if its slot is taken again.
     pub(super) fn connection(&mut self, id: ClientId) -> Option<&mut Connection<P::Socket>> {
-        let connection = self.connections.get_mut(id.key as usize)?;
-        (connection.generation == id.generation && !connection.doomed).then_some(connection)
+        self.connections.get_mut(id).filter(|connection| !connection.doomed)
     }
 
     fn ids(&self) -> impl Iterator<Item = ClientId> {
-        self.connections.iter().filter_map(|(key, connection)| {
-            Some(ClientId { key: u32::try_from(key).ok()?, generation: connection.generation })
-        })
+        self.connections.ids()
     }
 }
 

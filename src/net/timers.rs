@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::outbound::ClientId;
+use crate::outbound::{ClientId, NoMemory};
 
 /// No time is later.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -21,6 +21,15 @@ pub(super) struct Timers {
 }
 
 impl Timers {
+    /// Makes room for the entries of one more connection.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`]: the system gives none.
+    pub(super) fn reserve(&mut self) -> Result<(), NoMemory> {
+        self.heap.try_reserve(2).or(Err(NoMemory))
+    }
+
     /// Adds an entry.
     pub(super) fn push(&mut self, wake_ms: u64, id: ClientId) {
         self.heap.push(Reverse((wake_ms, id)));

@@ -10,59 +10,100 @@ pub struct ClientId {
     pub generation: u32,
 }
 
+/// How many slots a [`Table`] gains at once.
+const CHUNK: usize = 64;
+
 /// One value for each client, found in constant time.
+///
+/// The slots lie in chunks that never move: a table that grows copies nothing, needs no second
+/// place for what it holds, and has at most one chunk that is not full. A vector that doubles would
+/// leave what it has outgrown to the allocator, which can keep as much as is in use.
 #[derive(Debug)]
 pub struct Table<T> {
-    slots: Vec<Option<(u32, T)>>,
+    /// Arrays of one, because only a vector can be allocated fallibly, and can become an array.
+    chunks: Vec<Box<[Chunk<T>; 1]>>,
+    /// One more than the highest slot that was ever taken.
+    slots: usize,
 }
+
+/// Slots that lie together. The generations stand apart, so that they need no padding.
+#[derive(Debug)]
+struct Chunk<T> {
+    generations: [u32; CHUNK],
+    values: [Option<T>; CHUNK],
+}
+
+/// There is no memory for another client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory;
 
 impl<T> Table<T> {
     /// A table without anybody.
     pub fn new() -> Self {
-        Self { slots: Vec::new() }
+        Self { chunks: Vec::new(), slots: 0 }
     }
 
-    /// Puts a value in the client's slot. Whatever a former occupant left there goes.
-    pub fn insert(&mut self, id: ClientId, value: T) {
-        let index = id.key as usize;
-        if index >= self.slots.len() {
-            self.slots.resize_with(index + 1, || None);
+    /// Makes room for this client, so that [`insert`](Self::insert) needs no memory.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`]: the system gives none. The table is as it was.
+    pub fn reserve(&mut self, id: ClientId) -> Result<(), NoMemory> {
+        let wanted = id.key as usize / CHUNK + 1;
+        self.chunks.try_reserve(wanted.saturating_sub(self.chunks.len())).or(Err(NoMemory))?;
+        while self.chunks.len() < wanted {
+            self.chunks.push(Chunk::new()?);
         }
-        self.slots[index] = Some((id.generation, value));
+        Ok(())
+    }
+
+    /// Puts a value in the client's slot, for which there is [room](Self::reserve). Whatever a
+    /// former occupant left there goes.
+    pub fn insert(&mut self, id: ClientId, value: T) {
+        let Ok(()) = self.reserve(id) else { return };
+        let (chunk, slot) = place(id.key as usize);
+        if let Some([chunk]) = self.chunks.get_mut(chunk).map(|chunk| &mut **chunk) {
+            (chunk.generations[slot], chunk.values[slot]) = (id.generation, Some(value));
+            self.slots = self.slots.max(id.key as usize + 1);
+        }
     }
 
     /// Takes the client's value out.
     pub fn remove(&mut self, id: ClientId) -> Option<T> {
-        self.get(id)?;
-        self.slots.get_mut(id.key as usize)?.take().map(|(_, value)| value)
+        let (chunk, slot) = place(id.key as usize);
+        let [chunk] = &mut **self.chunks.get_mut(chunk)?;
+        if chunk.generations[slot] == id.generation { chunk.values[slot].take() } else { None }
     }
 
     /// The client's value; `None` when it has gone, even if its slot is taken again.
+    #[inline]
     pub fn get(&self, id: ClientId) -> Option<&T> {
-        match self.slots.get(id.key as usize)? {
-            Some((generation, value)) if *generation == id.generation => Some(value),
-            _ => None,
-        }
+        let (chunk, slot) = place(id.key as usize);
+        let [chunk] = &**self.chunks.get(chunk)?;
+        if chunk.generations[slot] == id.generation { chunk.values[slot].as_ref() } else { None }
     }
 
     /// The same, to change it.
+    #[inline]
     pub fn get_mut(&mut self, id: ClientId) -> Option<&mut T> {
-        match self.slots.get_mut(id.key as usize)? {
-            Some((generation, value)) if *generation == id.generation => Some(value),
-            _ => None,
-        }
+        let (chunk, slot) = place(id.key as usize);
+        let [chunk] = &mut **self.chunks.get_mut(chunk)?;
+        if chunk.generations[slot] == id.generation { chunk.values[slot].as_mut() } else { None }
     }
 
     /// How many slots there are, the empty ones included.
     pub fn slots(&self) -> usize {
-        self.slots.len()
+        self.slots
     }
 
     /// Whoever sits in a slot.
+    #[inline]
     pub fn at(&self, index: usize) -> Option<(ClientId, &T)> {
-        let (generation, value) = self.slots.get(index)?.as_ref()?;
+        let (chunk, slot) = place(index);
+        let [chunk] = &**self.chunks.get(chunk)?;
+        let value = chunk.values[slot].as_ref()?;
         let key = u32::try_from(index).ok()?;
-        Some((ClientId { key, generation: *generation }, value))
+        Some((ClientId { key, generation: chunk.generations[slot] }, value))
     }
 
     /// The values of everyone, to change them, in the order of the slots.
@@ -72,8 +113,22 @@ impl<T> Table<T> {
 
     /// Everyone, in the order of the slots.
     pub fn iter(&self) -> impl Iterator<Item = (ClientId, &T)> {
-        (0..self.slots.len()).filter_map(|index| self.at(index))
+        (0..self.slots()).filter_map(|index| self.at(index))
     }
+}
+
+impl<T> Chunk<T> {
+    fn new() -> Result<Box<[Self; 1]>, NoMemory> {
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(1).or(Err(NoMemory))?;
+        memory.push(Self { generations: [0; CHUNK], values: [const { None }; CHUNK] });
+        memory.into_boxed_slice().try_into().or(Err(NoMemory))
+    }
+}
+
+/// The chunk of a slot, and its place there.
+fn place(index: usize) -> (usize, usize) {
+    (index / CHUNK, index % CHUNK)
 }
 
 impl<T> Default for Table<T> {
@@ -99,5 +154,18 @@ mod tests {
         assert_eq!(table.get(new), Some(&"new"));
         assert_eq!(table.iter().collect::<Vec<_>>(), [(new, &"new")]);
         assert_eq!(table.slots(), 3);
+    }
+
+    #[test]
+    fn a_table_that_grows_has_no_more_than_a_chunk_to_spare() {
+        let mut table = Table::new();
+        for key in 0..1000 {
+            table.insert(ClientId { key, generation: key + 1 }, key);
+            assert!(table.chunks.len() * CHUNK < key as usize + 1 + CHUNK);
+        }
+        assert_eq!(table.slots(), 1000);
+        assert_eq!(table.get(ClientId { key: 999, generation: 1000 }), Some(&999));
+        assert_eq!(table.get(ClientId { key: 5000, generation: 0 }), None);
+        assert!(table.iter().map(|(id, &value)| (id.key, value)).eq((0..1000).map(|n| (n, n))));
     }
 }

@@ -1,22 +1,32 @@
 //! The shared log: every broadcast, once, in the order in which all clients read it.
 
+use super::NoMemory;
+
+/// By how much the ring grows while it fills for the first time, in bytes.
+const GROWTH: usize = 64 * 1024;
+
 /// A ring of bytes addressed by an offset that only grows. What is more than a ring behind the end
 /// is gone.
 #[derive(Debug)]
 pub struct Log {
-    ring: Box<[u8]>,
+    /// Its memory is reserved as a whole, and becomes part of the ring as that fills for the first
+    /// time: the system gives memory for what was written only.
+    ring: Vec<u8>,
+    capacity: usize,
     end: u64,
 }
 
 impl Log {
-    /// An empty log that keeps the last `capacity` bytes. The system gives it memory as it fills.
+    /// An empty log that keeps the last `capacity` bytes: a power of two.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When `capacity` is no power of two.
-    pub fn new(capacity: usize) -> Self {
-        assert!(capacity.is_power_of_two(), "a ring of {capacity} bytes");
-        Self { ring: vec![0; capacity].into_boxed_slice(), end: 0 }
+    /// [`NoMemory`]: the system does not give so much.
+    pub fn new(capacity: usize) -> Result<Self, NoMemory> {
+        debug_assert!(capacity.is_power_of_two(), "a ring of {capacity} bytes");
+        let mut ring = Vec::new();
+        ring.try_reserve_exact(capacity).or(Err(NoMemory))?;
+        Ok(Self { ring, capacity, end: 0 })
     }
 
     /// The offset behind the last byte.
@@ -26,7 +36,7 @@ impl Log {
 
     /// The offset of the oldest byte that is still there.
     pub fn start(&self) -> u64 {
-        self.end.saturating_sub(self.ring.len() as u64)
+        self.end.saturating_sub(self.capacity as u64)
     }
 
     /// Writes one line, given in pieces, behind the last. This is the one door through which a
@@ -37,17 +47,22 @@ impl Log {
         if let Some(room) = self.ring.get_mut(at..at + len) {
             return fill(room, parts);
         }
-        self.wrap(at, parts);
+        self.grow_or_wrap(at, len, parts);
     }
 
-    /// Writes a line that goes on at the start of the ring: once in a ring, and so apart.
+    /// Writes a line for which the ring has to grow first, or that goes on at its start: seldom,
+    /// and so apart.
     #[cold]
-    fn wrap(&mut self, mut at: usize, parts: &[&[u8]]) {
+    fn grow_or_wrap(&mut self, mut at: usize, len: usize, parts: &[&[u8]]) {
+        let wanted = (at + len).max(self.ring.len() + GROWTH).min(self.capacity);
+        if self.ring.len() < wanted {
+            self.ring.resize(wanted, 0);
+        }
         for part in parts {
-            let (till_wrap, wrapped) = part.split_at(part.len().min(self.ring.len() - at));
+            let (till_wrap, wrapped) = part.split_at(part.len().min(self.capacity - at));
             self.ring[at..at + till_wrap.len()].copy_from_slice(till_wrap);
             self.ring[..wrapped.len()].copy_from_slice(wrapped);
-            at = (at + part.len()) & (self.ring.len() - 1);
+            at = (at + part.len()) & (self.capacity - 1);
         }
     }
 
@@ -73,7 +88,7 @@ impl Log {
 
     #[expect(clippy::cast_possible_truncation, reason = "masked to below the ring's length")]
     fn index(&self, offset: u64) -> usize {
-        offset as usize & (self.ring.len() - 1)
+        offset as usize & (self.capacity - 1)
     }
 }
 
@@ -98,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_is_lapped_is_gone_and_what_is_to_come_is_not_there() {
-        let mut log = Log::new(8);
+        let mut log = Log::new(8).unwrap();
         log.append(&[b"abcde", b"fghij"]);
         assert_eq!((log.start(), log.end()), (2, 10));
         assert_eq!(log.slices(1, 4), None);
@@ -116,7 +131,7 @@ mod tests {
             lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..12), 0..20),
             range in any::<(u16, u16)>(),
         ) {
-            let mut log = Log::new(16);
+            let mut log = Log::new(16).unwrap();
             let all = lines.concat();
             for line in &lines {
                 let (front, back) = line.split_at(line.len() / 2);

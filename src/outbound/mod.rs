@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use batch::{Batch, MAX_SLICES};
-pub use id::{ClientId, Table};
+pub use id::{ClientId, NoMemory, Table};
 
 use backpressure::{Lag, Pace};
 pub use log::Log;
@@ -101,10 +101,14 @@ pub struct Outbound {
 
 impl Outbound {
     /// Nothing to write, to nobody.
-    pub fn new(limits: Limits) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`]: the system does not give the memory for the log.
+    pub fn new(limits: Limits) -> Result<Self, NoMemory> {
+        Ok(Self {
             limits,
-            log: Log::new(limits.log_bytes),
+            log: Log::new(limits.log_bytes)?,
             boxes: Table::new(),
             clients: 0,
             mail_total: 0,
@@ -115,7 +119,17 @@ impl Outbound {
             lag: Lag::new(limits.log_bytes),
             pace: Pace::new(limits.min_rate, limits.log_bytes),
             share: u64::MAX,
-        }
+        })
+    }
+
+    /// Makes room for one more client.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`]: the system gives none.
+    pub fn reserve(&mut self, id: ClientId) -> Result<(), NoMemory> {
+        self.boxes.reserve(id)?;
+        self.due.try_reserve(1).or(Err(NoMemory))
     }
 
     /// A client is here. It can get mail; it does not follow the log yet.

@@ -17,7 +17,7 @@ fn id(key: u32) -> ClientId {
 }
 
 fn outbound(clients: u32) -> Outbound {
-    let mut outbound = Outbound::new(LIMITS);
+    let mut outbound = Outbound::new(LIMITS).unwrap();
     for key in 0..clients {
         outbound.connect(id(key));
         outbound.follow(id(key));
@@ -310,7 +310,7 @@ fn a_blocked_client_is_left_alone_until_it_can_be_written_to() {
 /// The others have read everything.
 fn with_behind(behind: u32) -> Outbound {
     let limits = Limits { log_bytes: 1 << 20, out_budget: 1 << 20, ..LIMITS };
-    let mut outbound = Outbound::new(limits);
+    let mut outbound = Outbound::new(limits).unwrap();
     for key in 0..7 {
         outbound.connect(id(key));
         outbound.follow(id(key));

@@ -101,7 +101,8 @@ impl Room {
             flush_slice: 3,
             stall_timeout: Duration::from_secs(90),
             min_rate: 64 << 10,
-        });
+        })
+        .expect("memory for a log");
         let model = Model::new(announce_up_to, LOGIN_TIMEOUT);
         let now = Duration::from_secs(1000);
         Self { chat: Chat::new(limits, outbound), model, read: Vec::new(), now }

@@ -75,7 +75,8 @@ impl Room {
             flush_slice: 0,
             stall_timeout: Duration::from_secs(90),
             min_rate: 64 << 10,
-        });
+        })
+        .expect("memory for a log");
         let limits = Limits {
             max_line: 256,
             list_bytes: 1024,

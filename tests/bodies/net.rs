@@ -121,7 +121,7 @@ impl Stage {
         let mut world = World::new(seed);
         (world.now, world.horizon, world.longest_wait) = (start, Some(start), Duration::MAX / 2);
         let (recorder, batches) = Recorder::new(world, WALL_NS);
-        let server = Server::new(recorder, settings, 1, MAX_GUESTS);
+        let server = Server::new(recorder, settings, 1, MAX_GUESTS).expect("memory for a log");
         let tape = Tape::new(batches, seed);
         Self { server, tape, horizon: start, exit: None, compared: [0; MAX_GUESTS] }
     }

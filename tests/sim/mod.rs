@@ -21,7 +21,7 @@ fn settings() -> Settings {
 }
 
 fn server(seed: u64, settings: Settings) -> Server<World> {
-    Server::new(World::new(seed), settings, 1, 100)
+    Server::new(World::new(seed), settings, 1, 100).expect("memory for a log")
 }
 
 trait Run {
@@ -222,7 +222,7 @@ fn who_takes_nothing_for_the_stall_time_out_is_dropped() {
 
 #[test]
 fn the_server_that_is_full_says_so_and_takes_the_next_when_somebody_goes() {
-    let mut server = Server::new(World::new(8), settings(), 1, 2);
+    let mut server = Server::new(World::new(8), settings(), 1, 2).expect("memory for a log");
     let alice = server.connect_as("Alice");
     let _bob = server.connect_as("Bob");
     let late: Vec<usize> = (0..20).map(|_| server.platform().connect()).collect();
@@ -270,7 +270,7 @@ fn a_second_stop_does_not_wait() {
 #[test]
 fn who_comes_late_is_asked_for_a_name_however_much_was_said_before() {
     let settings = Settings { log_bytes: 1 << 15, max_line: 64, ..settings() };
-    let mut server = Server::new(World::new(11), settings, 1, 3);
+    let mut server = Server::new(World::new(11), settings, 1, 3).expect("memory for a log");
     let alice = server.connect_as("Alice");
     for n in 0..1000 {
         server.say(alice, &format!("all {n} and some more of it, to fill the log"));
@@ -303,7 +303,7 @@ fn talkers_who_wait_for_room_take_turns() {
 #[test]
 fn those_over_the_limit_of_their_address_take_no_room_from_others() {
     let settings = Settings { max_per_address: Some(2), ..settings() };
-    let mut server = Server::new(World::new(13), settings, 1, 4);
+    let mut server = Server::new(World::new(13), settings, 1, 4).expect("memory for a log");
     let greedy: Vec<usize> = (0..100).map(|_| server.platform().connect()).collect();
     server.settle();
     assert_eq!(server.hears(greedy[1]), ["[SERVER] Enter your name:"]);

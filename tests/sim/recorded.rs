@@ -19,7 +19,10 @@ type Recorded = Server<Recorder<World>>;
 
 fn server() -> (Recorded, Tape) {
     let (recorder, batches) = Recorder::new(World::new(1), 1);
-    (Server::new(recorder, settings(), 1, 100), Tape::of_one_file(batches))
+    (
+        Server::new(recorder, settings(), 1, 100).expect("memory for a log"),
+        Tape::of_one_file(batches),
+    )
 }
 
 fn world(server: &mut Recorded) -> &mut World {

@@ -169,7 +169,8 @@ impl Evening {
     /// Plays some of the steps, and then lets everything arrive that can.
     fn play(&self, steps: &[usize]) -> World {
         let world = World::new(self.seed);
-        let mut server = Server::new(world, self.settings.clone(), 1, MAX_CLIENTS);
+        let mut server =
+            Server::new(world, self.settings.clone(), 1, MAX_CLIENTS).expect("memory for a log");
         server.platform().faults = self.faults;
         let mut exit = None;
         for step in steps.iter().map(|&step| &self.steps[step]) {
