@@ -28,6 +28,7 @@ const FOR_OTHERS: usize = 900;
 const AT_ONCE: usize = 500;
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn an_idle_client_costs_no_more_than_is_promised_at_three_sizes() {
     let (largest, _) = SIZES[SIZES.len() - 1];
     let limit = descriptors();
