@@ -108,7 +108,10 @@ impl<T> Table<T> {
 
     /// The values of everyone, to change them, in the order of the slots.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.slots.iter_mut().flatten().map(|(_, value)| value)
+        self.chunks
+            .iter_mut()
+            .flat_map(|chunk| chunk.iter_mut())
+            .flat_map(|chunk| chunk.values.iter_mut().flatten())
     }
 
     /// Everyone, in the order of the slots.

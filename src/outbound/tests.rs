@@ -213,7 +213,7 @@ fn a_mailbox_is_bounded_and_half_of_it_makes_its_client_wait() {
 /// Clients that share the memory for mailboxes, of which each may have a quarter.
 fn hoarders(clients: u32) -> Outbound {
     let limits = Limits { mailbox_bytes: 2048, mailbox_total: 8192, ..LIMITS };
-    let mut outbound = Outbound::new(limits);
+    let mut outbound = Outbound::new(limits).unwrap();
     (0..clients).for_each(|key| outbound.connect(id(key)));
     outbound
 }
