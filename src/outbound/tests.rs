@@ -154,7 +154,7 @@ fn those_with_mail_go_first_but_only_a_slice_of_them() {
 #[test]
 fn what_is_written_in_one_turn_is_bounded_in_bytes() {
     let limits = Limits { log_bytes: 8 << 20, out_budget: 8 << 20, flush_slice: 100, ..LIMITS };
-    let mut outbound = Outbound::new(limits);
+    let mut outbound = Outbound::new(limits).unwrap();
     for key in 0..12 {
         outbound.connect(id(key));
         outbound.follow(id(key));
