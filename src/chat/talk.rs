@@ -27,8 +27,10 @@ impl Chat {
             Frame::Line(line) => Some(Command::parse(line)),
             Frame::TooLong | Frame::Tls => None,
         };
-        let is_rested = present.bucket.is_rested(self.limits.flood, now);
-        if matches!(parsed, Some(Ok(Command::All { .. }))) && !self.outbound.has_room(is_rested) {
+        if matches!(parsed, Some(Ok(Command::All { .. })))
+            && !self.outbound.has_room(false)
+            && !(present.bucket.is_rested(self.limits.flood, now) && self.outbound.has_room(true))
+        {
             return Step::Hold;
         }
         present.bucket.charge(1, self.limits.flood, now);

@@ -83,8 +83,11 @@ impl Lag {
 
     /// A cursor went from one offset to another.
     pub(super) fn shift(&mut self, from: u64, to: u64) {
-        self.leave(from);
-        self.enter(to);
+        // Most writes end in the segment in which they began.
+        if from >> self.shift != to >> self.shift {
+            self.leave(from);
+            self.enter(to);
+        }
     }
 
     /// Whether a cursor at this offset is in the older half of the log, or beyond it.

@@ -11,6 +11,8 @@ pub(super) struct Sweep {
     /// How much may be appended between the starts of two rounds, in bytes: little enough that
     /// one turn of a client catches up with it.
     room: u64,
+    /// The same for those who do not find the reserve.
+    common: u64,
     position: usize,
     /// How many slots there were when this round began.
     slots: usize,
@@ -25,9 +27,11 @@ pub(super) struct Sweep {
 impl Sweep {
     pub(super) fn new(slice: usize, room: usize) -> Self {
         let slice = if slice == 0 { usize::MAX } else { slice };
+        let room = room as u64;
         Self {
             slice,
-            room: room as u64,
+            room,
+            common: room - room / RESERVED_ONE_IN,
             position: 0,
             slots: 0,
             left: 0,
@@ -45,13 +49,13 @@ impl Sweep {
     /// Whether more may be appended before the next round begins. A quarter is kept for those who
     /// said little lately (`rested`).
     pub(super) fn has_room(&self, end: u64, rested: bool) -> bool {
-        end - self.from < if rested { self.room } else { self.room - self.room / RESERVED_ONE_IN }
+        end - self.from < if rested { self.room } else { self.common }
     }
 
     /// How much more those who do not find the reserve may append before the next round begins, in
     /// bytes.
     pub(super) fn room_left(&self, end: u64) -> u64 {
-        (self.room - self.room / RESERVED_ONE_IN).saturating_sub(end - self.from)
+        self.common.saturating_sub(end - self.from)
     }
 
     /// Whether a round is under way, or has a reason to begin.
