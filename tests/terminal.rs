@@ -308,11 +308,10 @@ const HOSTILE: &[u8] = b"\x1b[2J\x1b]0;owned\x07[Bob]: \x1b[31mred\x9b31m\r\x08\
 
 /// What is left of it, the marks of the rows aside.
 const HARMLESS: [&str; 5] = [
-    "\u{fffd}[2J\u{fffd}]0;owned\u{fffd}[Bob]: \u{fffd}[31mred\u{fffd}31m\
-     \u{fffd}\u{fffd}\u{fffd}\u{fffd}over",
+    "?[2J?]0;owned?[Bob]: ?[31mred\u{fffd}31m????over",
     "[Bob]: \u{fffd}reversed\u{fffd}[SERVER] forged",
-    "\u{fffd}[6n\u{fffd}[c\u{fffd}P0;1|17/ab\u{fffd}\\",
-    "\u{fffd}\u{fffd}\u{fffd}",
+    "?[6n?[c?P0;1|17/ab?\\",
+    "\u{fffd}\u{fffd}?",
     "[Bob]: the end",
 ];
 

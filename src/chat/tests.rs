@@ -142,7 +142,7 @@ fn what_makes_no_sense_gets_one_notice() {
             "[SERVER] Message format error. Use: @Name Message",
             "[SERVER] Message format error. Use: all Message",
             "[SERVER] Unknown command 'allegory'. Use: @Name text, all text, list, help, quit",
-            "[SERVER] Unknown command '\u{fffd}[31m'. Use: @Name text, all text, list, help, quit",
+            "[SERVER] Unknown command '?[31m'. Use: @Name text, all text, list, help, quit",
             "[SERVER] Line dropped: it is longer than 4,096 bytes.",
             "[SERVER] Line dropped: it is not UTF-8 text.",
         ]

@@ -125,10 +125,10 @@ pub enum LogFormat {
 }
 
 impl Settings {
-    /// The longest line that the server sends, but for the answer to `list`, in bytes: what is
-    /// quoted can grow to three times its length, and the server's own words come on top.
+    /// The longest line that the server sends, but for the answer to `list`, in bytes: a text never
+    /// grows, and a sender's name or the server's own words come on top.
     pub fn server_line(&self) -> usize {
-        3 * self.max_line + 256
+        self.max_line + 256
     }
 }
 

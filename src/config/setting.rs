@@ -120,7 +120,7 @@ pub(super) static LOG_BYTES: Setting = Setting {
 pub(super) static MAILBOX_BYTES: Setting = Setting {
     flag: "mailbox-bytes",
     heading: LIMITS,
-    kind: Kind::Bytes(896, HUGE),
+    kind: Kind::Bytes(640, HUGE),
     default: "256KiB",
     help: "Private messages and answers waiting for one client",
 };
@@ -129,7 +129,7 @@ pub(super) static MAILBOX_BYTES: Setting = Setting {
 pub(super) static MAILBOX_TOTAL: Setting = Setting {
     flag: "mailbox-total",
     heading: LIMITS,
-    kind: Kind::Bytes(896, HUGE),
+    kind: Kind::Bytes(640, HUGE),
     default: "64MiB",
     help: "Private messages and answers waiting for all clients",
 };
@@ -210,7 +210,7 @@ pub(super) static FLOOD_BURST: Setting = Setting {
 pub(super) static OUT_BUDGET: Setting = Setting {
     flag: "out-budget",
     heading: FAIRNESS,
-    kind: Kind::Bytes(448, HUGE),
+    kind: Kind::Bytes(320, HUGE),
     default: "256KiB",
     help: "Written to one client before the next has its turn",
 };

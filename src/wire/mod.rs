@@ -27,9 +27,9 @@ pub use reply::Reply;
 pub const DEFAULT_MAX_LINE: usize = 4096;
 
 /// The longest line that a server sends for clients of `max_line`, `list` answers aside, in bytes:
-/// each control character becomes the three bytes of U+FFFD, and a sender's name goes before.
+/// a text never grows when it is cleaned, and a sender's name or a notice's words go before it.
 pub const fn max_server_line(max_line: usize) -> usize {
-    3 * max_line + 256
+    max_line + 256
 }
 
 #[cfg(test)]

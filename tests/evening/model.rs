@@ -116,11 +116,17 @@ fn fold(name: &str) -> String {
     caseless::default_case_fold_str(name)
 }
 
-/// What could steer a terminal does not get through.
+/// What could steer a terminal does not get through, and nothing becomes longer.
 fn clean(text: &str) -> String {
     let steers = |c: char| {
         c != '\t' && c.is_control()
-            || matches!(c as u32, 0x2028 | 0x2029 | 0x202a..=0x202e | 0x2066..=0x2069)
+            || matches!(c as u32, 0xad | 0x2028 | 0x2029 | 0x202a..=0x202e | 0x2060..=0x206f)
     };
-    text.replace(steers, "\u{fffd}")
+    let replace = |c: char| match c {
+        '\u{200b}' => ' ',
+        c if steers(c) && c.len_utf8() < 3 => '?',
+        c if steers(c) || "\u{115f}\u{3164}\u{feff}\u{ffa0}".contains(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(replace).collect()
 }

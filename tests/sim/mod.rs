@@ -286,7 +286,7 @@ fn who_comes_late_is_asked_for_a_name_however_much_was_said_before() {
 fn talkers_who_wait_for_room_take_turns() {
     // Whoever's event comes first, and so is served first in the first turn.
     for seed in 0..8 {
-        let settings = Settings { max_line: 64, out_budget: 448, ..settings() };
+        let settings = Settings { max_line: 64, out_budget: 320, ..settings() };
         let mut server = server(seed, settings);
         let (alice, bob) = (server.connect_as("Alice"), server.connect_as("Bob"));
         let endless: Vec<String> = (0..1000).map(|n| format!("all {n:08}\n")).collect();
