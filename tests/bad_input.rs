@@ -187,6 +187,9 @@ fn malformed_commands_get_one_notice_each() {
         ("@Alice ", private),
         ("@Alice  \t ", private),
         ("@ hi", private),
+        ("@: hi", private),
+        ("quit now", "[SERVER] To leave, send the word quit alone on a line."),
+        ("list zz", "[SERVER] Nobody online has a name that begins with 'zz'."),
         ("all", all),
         ("ALL  ", all),
         ("@Nobody hi", "[SERVER] User 'Nobody' not found."),
@@ -201,6 +204,24 @@ fn malformed_commands_get_one_notice_each() {
     }
     eve.reads_nothing();
     alice.reads_nothing();
+}
+
+#[test]
+fn how_people_address_each_other_reaches_them() {
+    let (server, mut alice, mut eve) = alice_and_eve();
+    for line in ["@Alice: hi", "@alice, hi", "@ALICE:, hi"] {
+        eve.send(line);
+        alice.expect("[From Eve]: hi");
+    }
+    eve.send("@Nobody: hi\n   \n \t\nhelp me");
+    eve.expect("[SERVER] User 'Nobody' not found.");
+    let help = eve.line();
+    assert!(help.starts_with("[SERVER] Commands: "), "{help:?}");
+    eve.reads_nothing();
+    let mut late = server.connect();
+    late.expect(ENTER_NAME);
+    late.send("  \n\t\n \t \nLate");
+    assert!(late.line().starts_with("[SERVER] Welcome Late!"), "an empty line is no try");
 }
 
 #[test]

@@ -219,5 +219,5 @@ fn a_long_list_is_cut_and_counted() {
     assert!(answer.len() < 256, "{answer}");
     last.send("list PARTICIPANT39\nlist nobody");
     last.expect("[SERVER] Online users (1): participant39");
-    last.expect("[SERVER] Online users (0)");
+    last.expect("[SERVER] Nobody online has a name that begins with 'nobody'.");
 }

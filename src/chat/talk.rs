@@ -40,6 +40,7 @@ impl Chat {
             Some(Err(Malformed::NotUtf8)) => self.answer(id, Notice::NotUtf8),
             Some(Err(Malformed::Private)) => self.answer(id, Notice::PrivateFormat),
             Some(Err(Malformed::All)) => self.answer(id, Notice::AllFormat),
+            Some(Err(Malformed::Quit)) => self.answer(id, Notice::QuitFormat),
             Some(Err(Malformed::Unknown(line))) => self.answer(id, Notice::Unknown(&quote(line))),
             None => self.answer(id, Notice::TooLong(self.limits.max_line as u64)),
         }
@@ -104,6 +105,9 @@ impl Chat {
         if let Some(Member::Present(present)) = self.members.get_mut(id) {
             let tokens = names.len() as u64 / LIST_BYTES_PER_TOKEN;
             present.bucket.charge(tokens, self.limits.flood, now);
+        }
+        if count == 0 {
+            return self.answer(id, Notice::NoMatch(&quote(prefix)));
         }
         self.answer(id, Notice::Online { count, names: &names, more: count - told });
     }

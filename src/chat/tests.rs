@@ -337,7 +337,7 @@ fn a_list_that_is_too_long_is_cut_and_counted() {
         [
             "[SERVER] Online users (6): Ada, ada2, Adam ... and 3 more",
             "[SERVER] Online users (3): Ada, ada2, Adam",
-            "[SERVER] Online users (0)",
+            "[SERVER] Nobody online has a name that begins with 'x'.",
         ]
     );
 }

@@ -1,12 +1,13 @@
 //! What a client asks for, in one line: the grammar of PROTOCOL.md.
 //!
 //! ```abnf
-//! line    = (private / all / list / help / quit / "") EOL
-//! private = "@" name SP text
+//! line    = (private / all / list / help / quit / empty) EOL
+//! private = "@" name *(":" / ",") SP text
 //! all     = "all" SP text              ; keywords in any ASCII case
 //! list    = "list" [SP prefix] *SP
-//! help    = "help" *SP
+//! help    = "help" [SP *any]
 //! quit    = "quit" *SP
+//! empty   = *(SP / TAB)
 //! text    = 1*any                      ; verbatim; only SP and TAB is a format error
 //! ```
 //!
@@ -18,8 +19,9 @@ use std::fmt;
 use nom::branch::alt;
 use nom::bytes::complete::{tag_no_case, take_till, take_till1, take_while};
 use nom::character::complete::char;
-use nom::combinator::{all_consuming, eof, map, opt, rest, value};
-use nom::sequence::{delimited, preceded, separated_pair, terminated};
+use nom::combinator::{all_consuming, eof, map, opt, rest, value, verify};
+use nom::error::Error;
+use nom::sequence::{delimited, preceded, separated_pair};
 use nom::{IResult, Parser};
 
 /// A line that makes sense.
@@ -27,7 +29,7 @@ use nom::{IResult, Parser};
 pub enum Command<'a> {
     /// `@to text`: to one person.
     Private {
-        /// The name as it was typed.
+        /// The name as it was typed, without colons and commas behind it.
         to: &'a str,
         /// The message, verbatim.
         text: &'a str,
@@ -42,11 +44,11 @@ pub enum Command<'a> {
         /// Only names that begin so; empty for everyone.
         prefix: &'a str,
     },
-    /// `help`.
+    /// `help`, whatever stands behind it.
     Help,
     /// `quit`.
     Quit,
-    /// A line with nothing in it.
+    /// A line with nothing in it but spaces and tabs.
     Empty,
 }
 
@@ -59,6 +61,8 @@ pub enum Malformed<'a> {
     Private,
     /// It is `all` with nothing to say.
     All,
+    /// It is `quit` with something behind it.
+    Quit,
     /// It is none of the commands.
     Unknown(&'a str),
 }
@@ -95,8 +99,10 @@ impl fmt::Display for Command<'_> {
 
 fn private(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
     let addressed = map(separated_pair(take_till1(is_space), char(' '), rest), |(to, text)| {
-        let (to, text) = (utf8(to)?, utf8(text)?);
-        if is_blank(text) { Err(Malformed::Private) } else { Ok(Command::Private { to, text }) }
+        // No name holds a colon or a comma, and people write `@Bob: hi` and `@Bob, hi`.
+        let (to, text) = (utf8(to)?.trim_end_matches([':', ',']), utf8(text)?);
+        let is_complete = !to.is_empty() && !is_blank(text.as_bytes());
+        if is_complete { Ok(Command::Private { to, text }) } else { Err(Malformed::Private) }
     });
     let incomplete = map(rest, |line| utf8(line).and(Err(Malformed::Private)));
     preceded(char('@'), alt((addressed, incomplete))).parse(line)
@@ -105,7 +111,7 @@ fn private(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
 fn all(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
     let said = map(preceded(char(' '), rest), |text| {
         let text = utf8(text)?;
-        if is_blank(text) { Err(Malformed::All) } else { Ok(Command::All { text }) }
+        if is_blank(text.as_bytes()) { Err(Malformed::All) } else { Ok(Command::All { text }) }
     });
     preceded(tag_no_case("all"), alt((said, value(Err(Malformed::All), eof)))).parse(line)
 }
@@ -119,19 +125,30 @@ fn list(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
 }
 
 fn help(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
-    value(Ok(Command::Help), all_consuming(terminated(tag_no_case("help"), spaces))).parse(line)
+    map(word("help"), |about| utf8(about).and(Ok(Command::Help))).parse(line)
 }
 
 fn quit(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
-    value(Ok(Command::Quit), all_consuming(terminated(tag_no_case("quit"), spaces))).parse(line)
+    map(word("quit"), |more| {
+        let is_alone = utf8(more)?.bytes().all(is_space);
+        if is_alone { Ok(Command::Quit) } else { Err(Malformed::Quit) }
+    })
+    .parse(line)
 }
 
 fn empty(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
-    value(Ok(Command::Empty), eof).parse(line)
+    value(Ok(Command::Empty), verify(rest, is_blank)).parse(line)
 }
 
 fn unknown(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
     map(rest, |line| Err(Malformed::Unknown(utf8(line)?))).parse(line)
+}
+
+/// A keyword, and what stands behind the space behind it.
+fn word<'a>(
+    keyword: &'static str,
+) -> impl Parser<&'a [u8], Output = &'a [u8], Error = Error<&'a [u8]>> {
+    preceded(tag_no_case(keyword), alt((preceded(char(' '), rest), eof)))
 }
 
 fn spaces(input: &[u8]) -> IResult<&[u8], &[u8]> {
@@ -142,8 +159,9 @@ fn is_space(byte: u8) -> bool {
     byte == b' '
 }
 
-fn is_blank(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' ' | b'\t'))
+/// Whether a line, or a part of one, holds nothing but spaces and tabs.
+pub fn is_blank(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b' ' | b'\t'))
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Malformed<'_>> {
@@ -173,19 +191,39 @@ mod tests {
         assert_eq!(parse("list al "), Ok(Command::List { prefix: "al" }));
         assert_eq!(parse("help "), Ok(Command::Help));
         assert_eq!(parse("QUIT"), Ok(Command::Quit));
-        assert_eq!(parse(""), Ok(Command::Empty));
+        assert_eq!(parse("quit  "), Ok(Command::Quit));
+    }
+
+    #[test]
+    fn how_people_type_is_understood() {
+        for line in ["@Bob: hi", "@Bob, hi", "@Bob:, hi", "@Bob:: hi"] {
+            assert_eq!(parse(line), Ok(Command::Private { to: "Bob", text: "hi" }), "{line:?}");
+        }
+        assert_eq!(parse("@Bob,Cy hi"), Ok(Command::Private { to: "Bob,Cy", text: "hi" }));
+        assert_eq!(parse("@Bob: :) hi"), Ok(Command::Private { to: "Bob", text: ":) hi" }));
+        for line in ["", " ", "   ", "\t", " \t "] {
+            assert_eq!(parse(line), Ok(Command::Empty), "{line:?}");
+        }
+        for line in ["help me", "HELP  all", "help ?"] {
+            assert_eq!(parse(line), Ok(Command::Help), "{line:?}");
+        }
+        for line in ["quit now", "Quit  please ", "quit \t"] {
+            assert_eq!(parse(line), Err(Malformed::Quit), "{line:?}");
+        }
     }
 
     #[test]
     fn what_is_nearly_a_command_is_told_so() {
-        for line in ["@", "@Bob", "@Bob ", "@Bob \t ", "@ hi", "@@", "@Bob\thi"] {
+        for line in [
+            "@", "@Bob", "@Bob ", "@Bob \t ", "@ hi", "@@", "@Bob\thi", "@: hi", "@Bob:", "@Bob:hi",
+        ] {
             assert_eq!(parse(line), Err(Malformed::Private), "{line:?}");
         }
         for line in ["all", "all ", "ALL \t"] {
             assert_eq!(parse(line), Err(Malformed::All), "{line:?}");
         }
         for line in
-            ["allegory", "listing", "list a b", "helpme", "quit now", " all hi", "hello", " "]
+            ["allegory", "listing", "list a b", "helpme", "quitter", "quit\t", " all hi", "hello"]
         {
             assert_eq!(parse(line), Err(Malformed::Unknown(line)), "{line:?}");
         }
@@ -193,7 +231,16 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf8_are_refused_wherever_they_stand() {
-        for line in ["@B\u{0}ob hi", "@Bob h\u{0}", "all \u{0}", "list \u{0}", "\u{0}", "@\u{0}"] {
+        for line in [
+            "@B\u{0}ob hi",
+            "@Bob h\u{0}",
+            "all \u{0}",
+            "list \u{0}",
+            "help \u{0}",
+            "quit \u{0}",
+            "\u{0}",
+            "@\u{0}",
+        ] {
             let line: Vec<u8> = line.bytes().map(|b| if b == 0 { 0xff } else { b }).collect();
             assert_eq!(Command::parse(&line), Err(Malformed::NotUtf8), "{line:?}");
         }
@@ -201,7 +248,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_parses_back(to in "[^ \n]{1,12}", text in "[^ \t\n][^\n]{0,40}") {
+        fn what_is_printed_parses_back(
+            to in "[^ \n]{0,11}[^ \n:,]",
+            text in "[^ \t\n][^\n]{0,40}",
+        ) {
             let commands = [
                 Command::Private { to: &to, text: &text },
                 Command::All { text: &text },

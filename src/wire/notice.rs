@@ -40,13 +40,15 @@ pub enum Notice<'a> {
     },
     /// The answer to `list`.
     Online {
-        /// How many match.
+        /// How many match, at least one.
         count: u64,
         /// Their names, as many as the answer holds, joined by `, `.
         names: &'a str,
         /// How many more match than `names` tells.
         more: u64,
     },
+    /// The answer to `list` with a prefix that fits nobody.
+    NoMatch(&'a str),
     /// The answer to `help`.
     Help,
     /// Nobody of this name is here.
@@ -55,6 +57,8 @@ pub enum Notice<'a> {
     PrivateFormat,
     /// `all` without a text.
     AllFormat,
+    /// `quit` with something behind it.
+    QuitFormat,
     /// The line is no command.
     Unknown(&'a str),
     /// A line over the limit, which is this many bytes, was dropped.
@@ -86,6 +90,7 @@ const NAME_REFUSED: Template = Template("Invalid name: ", ".");
 const NAME_TAKEN: Template = Template("Name already taken. ", " is online.");
 const JOINED: Template = Template("", " has joined the chat!");
 const LEFT: Template = Template("", " has left the chat.");
+const NO_MATCH: Template = Template("Nobody online has a name that begins with '", "'.");
 const NOT_FOUND: Template = Template("User '", "' not found.");
 const UNKNOWN: Template =
     Template("Unknown command '", "'. Use: @Name text, all text, list, help, quit");
@@ -102,6 +107,7 @@ const FIXED: [Notice<'static>; 15] = [
     Notice::Help,
     Notice::PrivateFormat,
     Notice::AllFormat,
+    Notice::QuitFormat,
     Notice::NotUtf8,
     Notice::Full,
     Notice::AddressFull,
@@ -109,7 +115,6 @@ const FIXED: [Notice<'static>; 15] = [
     Notice::Http,
     Notice::Tls,
     Notice::ShuttingDown,
-    Notice::Online { count: 0, names: "", more: 0 },
 ];
 
 impl<'a> Notice<'a> {
@@ -121,6 +126,7 @@ impl<'a> Notice<'a> {
         let one_field = [
             (&WELCOME, Self::Welcome as fn(&'a str) -> Self),
             (&NAME_TAKEN, Self::NameTaken),
+            (&NO_MATCH, Self::NoMatch),
             (&NOT_FOUND, Self::NotFound),
             (&UNKNOWN, Self::Unknown),
             (&UNDELIVERED, Self::Undelivered),
@@ -151,6 +157,7 @@ impl<'a> Notice<'a> {
             | Self::NotFound(_)
             | Self::PrivateFormat
             | Self::AllFormat
+            | Self::QuitFormat
             | Self::Unknown(_)
             | Self::TooLong(_)
             | Self::NotUtf8
@@ -167,6 +174,7 @@ impl<'a> Notice<'a> {
             | Self::Left(_)
             | Self::Crowd { .. }
             | Self::Online { .. }
+            | Self::NoMatch(_)
             | Self::Help
             | Self::ShuttingDown => false,
         }
@@ -183,6 +191,7 @@ impl<'a> Notice<'a> {
             }
             Self::PrivateFormat => "Message format error. Use: @Name Message",
             Self::AllFormat => "Message format error. Use: all Message",
+            Self::QuitFormat => "To leave, send the word quit alone on a line.",
             Self::NotUtf8 => "Line dropped: it is not UTF-8 text.",
             Self::Full => "Server is full.",
             Self::AddressFull => "Too many connections from your address.",
@@ -190,7 +199,6 @@ impl<'a> Notice<'a> {
             Self::Http => "This is not an HTTP server.",
             Self::Tls => "This is not a TLS server.",
             Self::ShuttingDown => "Server is shutting down.",
-            Self::Online { count: 0, .. } => "Online users (0)",
             _ => return None,
         })
     }
@@ -207,6 +215,7 @@ impl fmt::Display for Notice<'_> {
             Self::NameTaken(holder) => NAME_TAKEN.write(f, holder),
             Self::Joined(name) => JOINED.write(f, name),
             Self::Left(name) => LEFT.write(f, name),
+            Self::NoMatch(prefix) => NO_MATCH.write(f, prefix),
             Self::NotFound(name) => NOT_FOUND.write(f, name),
             Self::Unknown(line) => UNKNOWN.write(f, line),
             Self::TooLong(limit) => TOO_LONG.write(f, Grouped(limit)),
@@ -320,7 +329,9 @@ mod tests {
 
     #[test]
     fn what_is_never_printed_is_not_parsed() {
-        for text in ["Online users (0): Bob", "Online users (01): Bob", "Welcome Bob"] {
+        for text in
+            ["Online users (0)", "Online users (0): Bob", "Online users (01): Bob", "Welcome Bob"]
+        {
             assert_eq!(Notice::parse(text), None, "{text:?}");
         }
         let odd = Notice::parse("Online users (1): Bob ... and 0 more");
@@ -365,6 +376,7 @@ mod tests {
                 Notice::Joined(&name),
                 Notice::Left(&name),
                 Notice::Undelivered(&name),
+                Notice::NoMatch(&line),
                 Notice::NotFound(&line),
                 Notice::Unknown(&line),
                 Notice::TooLong(count),

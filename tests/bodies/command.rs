@@ -17,18 +17,24 @@ fn reference(line: &[u8]) -> Result<Command<'_>, Malformed<'_>> {
     let blank = |text: &str| text.trim_matches([' ', '\t']).is_empty();
     if let Some(rest) = line.strip_prefix('@') {
         return match rest.split_once(' ') {
-            Some((to, text)) if !to.is_empty() && !blank(text) => Ok(Command::Private { to, text }),
-            _ => Err(Malformed::Private),
+            Some((to, text)) => match to.trim_end_matches([':', ',']) {
+                to if !to.is_empty() && !blank(text) => Ok(Command::Private { to, text }),
+                _ => Err(Malformed::Private),
+            },
+            None => Err(Malformed::Private),
         };
+    }
+    if blank(line) {
+        return Ok(Command::Empty);
     }
     let (word, rest) = line.split_once(' ').map_or((line, None), |(w, rest)| (w, Some(rest)));
     let only_spaces = rest.is_none_or(|rest| rest.trim_matches(' ').is_empty());
     match (word.to_ascii_lowercase().as_str(), rest) {
-        ("", None) => Ok(Command::Empty),
         ("all", Some(text)) if !blank(text) => Ok(Command::All { text }),
         ("all", _) => Err(Malformed::All),
-        ("help", _) if only_spaces => Ok(Command::Help),
+        ("help", _) => Ok(Command::Help),
         ("quit", _) if only_spaces => Ok(Command::Quit),
+        ("quit", _) => Err(Malformed::Quit),
         ("list", rest) => {
             let prefix = rest.unwrap_or_default().trim_end_matches(' ');
             if prefix.contains(' ') {

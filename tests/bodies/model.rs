@@ -78,6 +78,7 @@ impl Model {
                 Some(Err(Malformed::NotUtf8)) => self.tell(who, Notice::NotUtf8),
                 Some(Err(Malformed::Private)) => self.tell(who, Notice::PrivateFormat),
                 Some(Err(Malformed::All)) => self.tell(who, Notice::AllFormat),
+                Some(Err(Malformed::Quit)) => self.tell(who, Notice::QuitFormat),
                 Some(Err(Malformed::Unknown(line))) => {
                     self.tell(who, Notice::Unknown(&quote(line)));
                 }
@@ -149,13 +150,16 @@ impl Model {
                     None => self.tell(who, Notice::NotFound(&quote(to))),
                 }
             }
-            Command::List { prefix } => {
-                let prefix = hubbub::name::Folded::of(prefix);
+            Command::List { prefix: typed } => {
+                let prefix = hubbub::name::Folded::of(typed);
                 let mut names: Vec<&Name> = self.present().map(|(_, name)| name).collect();
                 names.retain(|name| name.folded().as_str().starts_with(prefix.as_str()));
                 names.sort_by_key(|name| name.folded());
                 let (count, names) = (names.len() as u64, names.iter().map(|n| n.as_str()));
                 let names = names.collect::<Vec<_>>().join(", ");
+                if count == 0 {
+                    return self.tell(who, Notice::NoMatch(&quote(typed)));
+                }
                 self.tell(who, Notice::Online { count, names: &names, more: 0 });
             }
             Command::Help => self.tell(who, Notice::Help),

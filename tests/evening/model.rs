@@ -44,22 +44,29 @@ impl Model {
         }
         let line = line.strip_suffix('\r').unwrap_or(line);
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let blank = rest.trim_matches([' ', '\t']).is_empty();
+        let is_blank = |text: &str| text.trim_matches([' ', '\t']).is_empty();
+        if is_blank(line) {
+            return;
+        }
+        let blank = is_blank(rest);
         match word.to_ascii_lowercase().as_str() {
-            "" if line.is_empty() => {}
             "all" if blank => self.notice(who, "Message format error. Use: all Message"),
             "all" => self.everyone(&format!("[{who}]: {}", clean(rest))),
             "list" => self.list(who, rest.trim_end_matches(' ')),
-            "help" if blank => self.notice(who, HELP),
-            "quit" if blank => self.leave(who),
+            "help" => self.notice(who, HELP),
+            "quit" if rest.trim_matches(' ').is_empty() => self.leave(who),
+            "quit" => self.notice(who, "To leave, send the word quit alone on a line."),
             "@" => self.notice(who, "Message format error. Use: @Name Message"),
             at if at.starts_with('@') && blank => {
                 self.notice(who, "Message format error. Use: @Name Message");
             }
-            at if at.starts_with('@') => match self.here.get(&fold(&word[1..])).cloned() {
-                Some(to) => self.tell(&to, &format!("[From {who}]: {}", clean(rest))),
-                None => self.notice(who, &format!("User '{}' not found.", clean(&word[1..]))),
-            },
+            at if at.starts_with('@') => {
+                let to = word[1..].trim_end_matches([':', ',']);
+                match self.here.get(&fold(to)).cloned() {
+                    Some(to) => self.tell(&to, &format!("[From {who}]: {}", clean(rest))),
+                    None => self.notice(who, &format!("User '{}' not found.", clean(to))),
+                }
+            }
             _ => {
                 self.notice(who, &format!("Unknown command '{}'. Use: {COMMANDS}", clean(line)));
             }
@@ -89,11 +96,15 @@ impl Model {
     }
 
     fn list(&mut self, who: &str, prefix: &str) {
+        let typed = prefix;
         let prefix = fold(prefix);
         let fits = self.here.iter().filter(|(folded, _)| folded.starts_with(&prefix));
         let names: Vec<&str> = fits.map(|(_, name)| name.as_str()).collect();
-        let colon = if names.is_empty() { "" } else { ": " };
-        let answer = format!("Online users ({}){colon}{}", names.len(), names.join(", "));
+        let answer = if names.is_empty() {
+            format!("Nobody online has a name that begins with '{typed}'.")
+        } else {
+            format!("Online users ({}): {}", names.len(), names.join(", "))
+        };
         self.notice(who, &answer);
     }
 

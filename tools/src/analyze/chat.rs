@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use hubbub::capture::reassembly::{Limits, Reassembler};
 use hubbub::capture::{Flags, Segment};
+use hubbub::name::is_blank;
 use hubbub::wire::{
     Command, DEFAULT_MAX_LINE, Frame, Framer, Notice, Reply, max_server_line, text,
 };
@@ -277,7 +278,7 @@ impl Chat {
 
     fn say(&mut self, line: &[u8]) {
         if self.is_asked {
-            if !line.is_empty() {
+            if !is_blank(line) {
                 let name = String::from_utf8_lossy(line);
                 self.name = Some(text::quote(&name).into_owned());
                 self.is_asked = false;

@@ -58,7 +58,7 @@ local function learn_of_server(stream, pinfo, raw)
 end
 
 local function learn_of_client(stream, place, raw)
-    if raw ~= "" and not stream.is_in and stream.tries < math.max(1, stream.asked) then
+    if raw:find("[^ \t]") and not stream.is_in and stream.tries < math.max(1, stream.asked) then
         stream.tries = stream.tries + 1
         stream.names[place] = true
     end
@@ -68,19 +68,22 @@ end
 local function client_parts(raw)
     local word, rest = raw:match("^(%S+) ?(.*)$")
     word = (word or ""):lower()
-    if raw == "" then
+    if raw:find("^[ \t]*$") then
         return 7, {}
-    elseif raw:find("^@[^ ]+ .*[^ \t]") then
+    elseif raw:find("^@[^ ]*[^ :,][:,]* .*[^ \t]") then
         local space = raw:find(" ", 1, true)
-        return 2, { { field.to, 1, space - 2 }, { field.text, space, #raw - space } }
+        local name = raw:match("^@([^ ]*[^ :,])[:,]* ")
+        return 2, { { field.to, 1, #name }, { field.text, space, #raw - space } }
     elseif raw:sub(1, 4):lower() == "all " and rest:find("[^ \t]") then
         return 3, { { field.text, 4, #raw - 4 } }
     elseif word == "list" and raw:find("^%a+ *$") then
         return 4, {}
     elseif word == "list" and raw:find("^%a+ [^ ]+ *$") then
         return 4, { { field.prefix, 5, #raw:match("^%a+ ([^ ]+)") } }
-    elseif (word == "help" or word == "quit") and raw:find("^%a+ *$") then
-        return word == "help" and 5 or 6, {}
+    elseif word == "help" and (raw .. " "):find("^%a+ ") then
+        return 5, {}
+    elseif word == "quit" and raw:find("^%a+ *$") then
+        return 6, {}
     end
     return 8, {}
 end

@@ -23,11 +23,16 @@ PORT,50000,\"[SERVER] User 'Bob' not found.
 [From Bob]: late, sorry\",0.3
 50000,PORT,nonsense,0.4
 50000,PORT,LIST al,0.5
+50000,PORT,\"@Bob, hi
+help me
+quit now
+  \",0.55
 50000,PORT,[Eve]: hi,0.6
 ";
 
 /// What tshark tells of the lines, in the order in which they were said.
-const WANT: &[&str] = &["9", "1", "9", "9", "1", "4", "2", "3", "9", "10", "11", "8", "4", "8"];
+const WANT: &[&str] =
+    &["9", "1", "9", "9", "1", "4", "2", "3", "9", "10", "11", "8", "4", "2", "5", "8", "7", "8"];
 
 fn ask(folder: &Path, file: &Path, arguments: &[&str]) -> String {
     let script = folder.join("hubbub.lua");
@@ -74,9 +79,9 @@ fn every_line_is_read_however_it_was_cut_and_at_any_port() {
         let [kinds, name, to, from, prefix, texts] =
             fields(folder.path(), &file, names.each_ref().map(String::as_str));
         assert_eq!(kinds, WANT, "port {port}, MSS {mss}");
-        assert_eq!((name, to), (vec!["Eve".into(), "Alice".into()], vec!["Bob".to_owned()]));
+        assert_eq!((name, to), (vec!["Eve".into(), "Alice".into()], vec!["Bob".to_owned(); 2]));
         assert_eq!((from, prefix), (vec!["Alice".into(), "Bob".into()], vec!["al".to_owned()]));
-        assert_eq!(texts, ["שלום", "hello there", "hello there", "late", " sorry"]);
+        assert_eq!(texts, ["שלום", "hello there", "hello there", "late", " sorry", "hi"]);
         let filter = "_ws.lua.error or _ws.malformed or _ws.expert.severity>=0x600000";
         assert_eq!(ask(folder.path(), &file, &["-2", "-Y", filter]), "");
     }
