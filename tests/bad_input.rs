@@ -137,6 +137,47 @@ fn an_http_post_speaks_in_nobodys_name() {
 }
 
 #[test]
+fn whoever_speaks_another_protocol_is_told_and_closed() {
+    let (server, mut alice, _eve) = alice_and_eve();
+    let strangers: [(&[u8], &str); 14] = [
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "This is not an SSH server."),
+        (b"CAP LS 302\r\nNICK x\r\nUSER x 0 * :x\r\n", "This is not an IRC server."),
+        (b"NICK x\r\n", "This is not an IRC server."),
+        (b"USER x 0 * :x\r\n", "This is not an IRC server."),
+        (b"EHLO example.org\r\n", "This is not an SMTP server."),
+        (b"*1\r\n$4\r\nPING\r\n", "This is not a Redis server."),
+        (
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 5 6\r\nMallory\r\n",
+            "This server does not take the PROXY protocol.",
+        ),
+        (
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01\0\x05\0\x06",
+            "This server does not take the PROXY protocol.",
+        ),
+        (b"\x10\x18\0\x04MQTT\x04", "This is not an MQTT server."),
+        (b"\0\0\0\x85\xffSMBr", "This is not an SMB server."),
+        (b"\x03\0\0\x13\x0e\xe0", "This is not an RDP server."),
+        (b"\x05\x01\0", "This is not a SOCKS server."),
+        (b"\0\0\0\x08\x04\xd2\x16\x2f", "This is not a PostgreSQL server."),
+        (b"<?xml version='1.0'?><stream:stream>", "This is not an XMPP server."),
+    ];
+    for (bytes, told) in strangers {
+        let mut stranger = server.connect();
+        stranger.send_bytes(bytes);
+        stranger.expect(ENTER_NAME);
+        stranger.expect(&format!("[SERVER] {told}"));
+        stranger.expect_end();
+    }
+    alice.reads_nothing();
+    for name in ["NICK", "CAP", "HELO", "PROXY", "USER"] {
+        let client = server.login(name);
+        alice.expect(&format!("[SERVER] {name} has joined the chat!"));
+        drop(client);
+        alice.expect(&format!("[SERVER] {name} has left the chat."));
+    }
+}
+
+#[test]
 fn a_tls_hello_is_answered_at_once_and_closed() {
     let (server, mut alice, mut eve) = alice_and_eve();
     // A handshake record of TLS 1.0 to 1.3 (RFC 8446, section 5.1) that holds no LF.

@@ -6,8 +6,7 @@ use super::member::Member;
 use super::{Chat, Step};
 use crate::name::{Name, is_blank};
 use crate::outbound::ClientId;
-use crate::wire::foreign::is_http_request;
-use crate::wire::{Frame, Notice};
+use crate::wire::{Foreign, Frame, Notice};
 
 /// How many names may be refused.
 const MAX_TRIES: u8 = 3;
@@ -25,10 +24,12 @@ impl Chat {
                 self.speaks_first_time(id);
                 return self.refuse(id, Notice::TooLong(self.limits.max_line as u64), now);
             }
-            Frame::Tls => return self.dismiss(id, Notice::Tls, now),
+            Frame::Foreign(what) => return self.dismiss(id, Notice::Foreign(what), now),
         };
-        if self.speaks_first_time(id) && is_http_request(line) {
-            return self.dismiss(id, Notice::Http, now);
+        if self.speaks_first_time(id)
+            && let Some(what) = Foreign::of_line(line)
+        {
+            return self.dismiss(id, Notice::Foreign(what), now);
         }
         let Ok(typed) = std::str::from_utf8(line) else {
             return self.refuse(id, Notice::NotUtf8, now);

@@ -25,7 +25,7 @@ impl Chat {
         }
         let parsed = match frame {
             Frame::Line(line) => Some(Command::parse(line)),
-            Frame::TooLong | Frame::Tls => None,
+            Frame::TooLong | Frame::Foreign(_) => None,
         };
         if matches!(parsed, Some(Ok(Command::All { .. })))
             && !self.outbound.has_room(false)

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::outbound;
+use crate::wire::Foreign;
 
 const START: Duration = Duration::from_secs(100);
 
@@ -187,7 +188,7 @@ fn a_name_has_three_tries_and_its_holder_keeps_it() {
 fn other_protocols_are_told_and_closed() {
     for (frame, word) in [
         (Frame::Line(b"POST / HTTP/1.1"), "[SERVER] This is not an HTTP server."),
-        (Frame::Tls, "[SERVER] This is not a TLS server."),
+        (Frame::Foreign(Foreign::Tls), "[SERVER] This is not a TLS server."),
     ] {
         let mut room = Room::new(limits());
         room.connect(0);

@@ -160,7 +160,7 @@ impl Connection {
         let mut rest = &self.buffer[self.taken..];
         let heard = self.framer.next(&mut rest, MAX_LINE).map(|frame| match frame {
             Frame::Line(line) => Heard::Line(String::from_utf8_lossy(line).into_owned()),
-            Frame::TooLong | Frame::Tls => Heard::Dropped,
+            Frame::TooLong | Frame::Foreign(_) => Heard::Dropped,
         });
         // Also when there is no frame: the rest of a line that is skipped is taken.
         self.taken = self.buffer.len() - rest.len();

@@ -2,11 +2,10 @@
 
 use memchr::memchr;
 
+use super::foreign::Foreign;
+
 /// The byte-order mark that some shells put before what they pipe, in UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// The first byte of a TLS record that holds a handshake (RFC 8446, section 5.1).
-const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What stands at the front of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +14,8 @@ pub enum Frame<'a> {
     Line(&'a [u8]),
     /// A line over the limit. It is told once and dropped up to its newline.
     TooLong,
-    /// A TLS handshake. It need not hold a newline, so it is told at its first byte.
-    Tls,
+    /// Another protocol, which need not hold a newline: it is told by the first bytes of a stream.
+    Foreign(Foreign),
 }
 
 /// Finds the frames of one stream. It keeps no bytes: what is not yet a frame stays with the
@@ -38,9 +37,11 @@ impl Framer {
     /// After `None`, fewer than `max_line` bytes are left in `input`. `max_line` counts the
     /// terminator.
     pub fn next<'a>(&mut self, input: &mut &'a [u8], max_line: usize) -> Option<Frame<'a>> {
-        if *self == Self::Start && input.first() == Some(&TLS_HANDSHAKE) {
+        if *self == Self::Start
+            && let Some(foreign) = Foreign::of_start(input)
+        {
             *input = &[];
-            return Some(Frame::Tls);
+            return Some(Frame::Foreign(foreign));
         }
         if *self == Self::Skipping {
             let Some(end) = memchr(b'\n', input) else {
@@ -95,7 +96,7 @@ mod tests {
         let mut push = |frame: Frame<'_>| {
             out.push(match frame {
                 Frame::Line(line) => Some(line.to_vec()),
-                Frame::TooLong | Frame::Tls => None,
+                Frame::TooLong | Frame::Foreign(_) => None,
             });
         };
         for chunk in chunks {
@@ -152,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_tls_hello_is_told_at_once() {
-        assert_eq!(Framer::default().next(&mut &b"\x16"[..], 16), Some(Frame::Tls));
+        let tls = Some(Frame::Foreign(Foreign::Tls));
+        assert_eq!(Framer::default().next(&mut &b"\x16"[..], 16), tls);
         assert_eq!(lines("a\n\x16\n"), some(&["a", "\x16"]));
     }
 

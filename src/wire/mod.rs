@@ -18,6 +18,7 @@ pub mod reply;
 pub mod text;
 
 pub use command::{Command, Malformed};
+pub use foreign::Foreign;
 pub use frame::{Frame, Framer};
 pub use notice::Notice;
 pub use reply::Reply;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::foreign::Foreign;
 use crate::name::NameError;
 
 /// What the server has to say. Texts that quote a client are cleaned and cut before they get here
@@ -73,10 +74,8 @@ pub enum Notice<'a> {
     AddressFull,
     /// Too many connections have no name yet; this one is closed.
     PendingFull,
-    /// A request of HTTP; the connection is closed.
-    Http,
-    /// A hello of TLS; the connection is closed.
-    Tls,
+    /// The client speaks another protocol; the connection is closed.
+    Foreign(Foreign),
     /// The server stops; every connection is closed.
     ShuttingDown,
 }
@@ -99,7 +98,7 @@ const UNDELIVERED: Template =
     Template("Message to ", " not delivered: too much is waiting for them. Try again later.");
 
 /// The notices without a field.
-const FIXED: [Notice<'static>; 15] = [
+const FIXED: [Notice<'static>; 13] = [
     Notice::EnterName,
     Notice::TooManyTries,
     Notice::LoginTimeout,
@@ -112,16 +111,16 @@ const FIXED: [Notice<'static>; 15] = [
     Notice::Full,
     Notice::AddressFull,
     Notice::PendingFull,
-    Notice::Http,
-    Notice::Tls,
     Notice::ShuttingDown,
 ];
 
 impl<'a> Notice<'a> {
     /// Parses the text after `[SERVER] `.
     pub fn parse(text: &'a str) -> Option<Self> {
-        if let Some(fixed) = FIXED.into_iter().find(|notice| notice.fixed() == Some(text)) {
-            return Some(fixed);
+        let foreign = Foreign::ALL.into_iter().map(Self::Foreign);
+        let mut fixed = FIXED.into_iter().chain(foreign);
+        if let Some(notice) = fixed.find(|notice| notice.fixed() == Some(text)) {
+            return Some(notice);
         }
         let one_field = [
             (&WELCOME, Self::Welcome as fn(&'a str) -> Self),
@@ -165,8 +164,7 @@ impl<'a> Notice<'a> {
             | Self::Full
             | Self::AddressFull
             | Self::PendingFull
-            | Self::Http
-            | Self::Tls => true,
+            | Self::Foreign(_) => true,
             Self::EnterName
             | Self::Welcome(_)
             | Self::NameWanted
@@ -196,8 +194,7 @@ impl<'a> Notice<'a> {
             Self::Full => "Server is full.",
             Self::AddressFull => "Too many connections from your address.",
             Self::PendingFull => "Too many connections wait to log in. Try again later.",
-            Self::Http => "This is not an HTTP server.",
-            Self::Tls => "This is not a TLS server.",
+            Self::Foreign(foreign) => foreign.text(),
             Self::ShuttingDown => "Server is shutting down.",
             _ => return None,
         })
@@ -340,7 +337,7 @@ mod tests {
 
     #[test]
     fn every_fixed_notice_parses_back() {
-        for notice in FIXED {
+        for notice in FIXED.into_iter().chain(Foreign::ALL.map(Notice::Foreign)) {
             assert!(notice.fixed().is_some(), "{notice:?}");
             assert_parses_back(notice);
         }

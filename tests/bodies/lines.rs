@@ -1,7 +1,7 @@
 //! Framing: a stream cut into any reads gives the same lines as in one piece, and never keeps more
 //! than its limit.
 
-use hubbub::wire::{Frame, Framer};
+use hubbub::wire::{Foreign, Frame, Framer};
 
 /// Short, so that streams of a fuzzer's size exceed it.
 const MAX_LINE: usize = 16;
@@ -26,7 +26,7 @@ pub fn run(data: &[u8]) {
 enum Owned {
     Line(Vec<u8>),
     TooLong,
-    Tls,
+    Foreign(Foreign),
 }
 
 fn frames(reads: &[&[u8]]) -> Vec<Owned> {
@@ -38,7 +38,7 @@ fn frames(reads: &[&[u8]]) -> Vec<Owned> {
         while let Some(frame) = framer.next(&mut input, MAX_LINE) {
             out.push(own(frame));
             // A server closes here.
-            if out.last() == Some(&Owned::Tls) {
+            if matches!(out.last(), Some(Owned::Foreign(_))) {
                 return out;
             }
         }
@@ -58,6 +58,6 @@ fn own(frame: Frame<'_>) -> Owned {
             Owned::Line(line.to_vec())
         }
         Frame::TooLong => Owned::TooLong,
-        Frame::Tls => Owned::Tls,
+        Frame::Foreign(foreign) => Owned::Foreign(foreign),
     }
 }

@@ -5,9 +5,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use hubbub::name::{Name, is_blank};
-use hubbub::wire::foreign::is_http_request;
 use hubbub::wire::text::{clean, quote};
-use hubbub::wire::{Command, Malformed, Notice, Reply};
+use hubbub::wire::{Command, Foreign, Malformed, Notice, Reply};
 
 /// Somebody who connected once.
 #[derive(Clone, Debug)]
@@ -93,9 +92,8 @@ impl Model {
         }
         let first = !std::mem::replace(&mut self.people[who].spoken, true);
         let Some(line) = line else { return self.refuse(who, Notice::TooLong(max_line), now) };
-        if first && is_http_request(line) {
-            self.tell(who, Notice::Http);
-            return self.leave(who, now);
+        if first && let Some(foreign) = Foreign::of_line(line) {
+            return self.dismiss(who, foreign, now);
         }
         let Ok(text) = std::str::from_utf8(line) else {
             return self.refuse(who, Notice::NotUtf8, now);
@@ -121,6 +119,14 @@ impl Model {
         }
         self.tell(who, Notice::Welcome(name.as_str()));
         self.people[who].state = State::Present(name);
+    }
+
+    /// Somebody speaks another protocol.
+    pub fn dismiss(&mut self, who: usize, foreign: Foreign, now: Duration) {
+        if self.people[who].state == State::Newcomer {
+            self.tell(who, Notice::Foreign(foreign));
+            self.leave(who, now);
+        }
     }
 
     fn refuse(&mut self, who: usize, why: Notice<'_>, now: Duration) {

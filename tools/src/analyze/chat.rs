@@ -240,8 +240,8 @@ impl Chat {
             match frame {
                 Some(Frame::Line(line)) if is_server => self.hear(line, time_ns),
                 Some(Frame::Line(line)) => self.say(line),
-                Some(Frame::TooLong | Frame::Tls) if is_server => self.heard.other += 1,
-                Some(Frame::TooLong | Frame::Tls) => self.said.refused += 1,
+                Some(Frame::TooLong | Frame::Foreign(_)) if is_server => self.heard.other += 1,
+                Some(Frame::TooLong | Frame::Foreign(_)) => self.said.refused += 1,
                 None => break,
             }
         }
