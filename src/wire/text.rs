@@ -96,8 +96,6 @@ pub fn quote(text: &str) -> Cow<'_, str> {
 pub fn is_unsafe(c: char) -> bool {
     match c {
         '\t' => false,
-        // Default-ignorable, and kept: the rest is in the order of the code points.
-        '\u{200c}'..='\u{200f}' => false,
         '\u{00ad}'
         | '\u{115f}'
         | '\u{1160}'
