@@ -1,14 +1,18 @@
 //! `tools analyze`: of arbitrary bytes, a file is refused, or all of its packets are accounted for,
-//! however its bytes come; and what is told of it can be told in every way.
+//! however its bytes come; and what is told of it can be told in every way. What is no capture says
+//! what is to be in one: of random bytes nearly none are a capture with packets in it.
 
 use std::io::{self, Read};
 
+use hubbub::wire::text::is_unsafe;
 use tools::analyze::analysis::{Analysis, Settings, analyze};
 use tools::analyze::ladder::MAX_ARROWS;
 use tools::analyze::page::Page;
 use tools::analyze::report::Report;
 use tools::analyze::text::text;
 use tools::analyze::traffic::MAX_BUCKETS;
+
+use super::crafted;
 
 const SETTINGS: Settings = Settings { chat_port: 12345, shown: None };
 
@@ -23,6 +27,13 @@ impl Read for Drops<'_> {
 }
 
 pub fn run(data: &[u8]) {
+    if !check(data) {
+        check(&crafted::capture(data));
+    }
+}
+
+/// Whether it is a capture.
+fn check(data: &[u8]) -> bool {
     let whole = analyze(data, SETTINGS, &mut |_| {});
     let drops = analyze(Drops(data), SETTINGS, &mut |_| {});
     let (mut whole, mut drops) = match (whole, drops) {
@@ -30,7 +41,7 @@ pub fn run(data: &[u8]) {
         (whole, drops) => {
             let [whole, drops] = [whole, drops].map(|end| end.unwrap_err().to_string());
             assert_eq!(whole, drops);
-            return;
+            return false;
         }
     };
     let report = Report::new("file", &mut whole);
@@ -38,10 +49,13 @@ pub fn run(data: &[u8]) {
     let json = report.json().expect("it holds numbers and texts");
     let again = Report::new("file", &mut drops).json().expect("it holds numbers and texts");
     assert_eq!(json, again);
-    text(&report, 3);
+    let told = text(&report, 3) + &json;
+    assert!(!told.contains(|c| is_unsafe(c) && c != '\n'), "something of the file steers: {told}");
     let shown = (1..).zip(whole.conversations.list()).next();
     let page = askama::Template::render(&Page::new(&report, shown)).expect("memory");
+    assert!(!page.contains(|c| is_unsafe(c) && c != '\n'), "something of the file steers: {page}");
     assert_eq!(page.matches("<script").count(), 1, "something of the file is a script");
+    true
 }
 
 fn accounts_for_all(report: &Report, analysis: &Analysis) {

@@ -3,6 +3,7 @@
 pub mod capture_file;
 pub mod chat;
 pub mod command;
+mod crafted;
 pub mod csv;
 pub mod lines;
 pub mod model;
@@ -32,6 +33,16 @@ fn replay(target: &str, body: fn(&[u8])) {
 #[test]
 fn the_corpus_of_capture_file_is_fine() {
     replay("capture_file", capture_file::run);
+}
+
+/// What is random in structure is found in a corpus; what is random in its numbers is found here.
+#[test]
+fn captures_with_any_times_and_sizes_are_told_in_every_way() {
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..300 {
+        let bytes: Vec<u8> = (0..random.usize(..400)).map(|_| random.u8(..)).collect();
+        capture_file::run(&bytes);
+    }
 }
 
 #[test]

@@ -8,3 +8,4 @@ pub mod files;
 pub mod layers;
 pub mod page;
 pub mod units;
+pub mod visible;

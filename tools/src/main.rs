@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hubbub::config::Flags;
 use hubbub::net;
-use tools::{analyze, curves, dissector, encap, layers};
+use tools::visible::Harmless;
+use tools::{analyze, curves, dissector, encap, layers, visible};
 
 /// The command line is wrong; clap's own errors exit with the same.
 const USAGE: u8 = 2;
@@ -40,13 +41,15 @@ enum Action {
 }
 
 fn main() -> ExitCode {
-    let code = match Cli::parse().action {
+    let (mut out, mut log) = (Harmless(io::stdout()), Harmless(io::stderr()));
+    let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
+    let code = match cli.action {
         Action::Load(command) => load::run(&command),
-        Action::Curves(options) => curves::run(&options, &mut io::stderr()),
-        Action::Dissector => dissector::run(&mut io::stdout(), &mut io::stderr()),
-        Action::Encap(options) => encap::run(&options, &mut io::stderr()),
-        Action::Analyze(options) => analyze::run(&options, &mut io::stdout(), &mut io::stderr()),
-        Action::Layers(options) => layers::run(&options, &mut io::stderr()),
+        Action::Curves(options) => curves::run(&options, &mut log),
+        Action::Dissector => dissector::run(&mut io::stdout(), &mut log),
+        Action::Encap(options) => encap::run(&options, &mut log),
+        Action::Analyze(options) => analyze::run(&options, &mut out, &mut log),
+        Action::Layers(options) => layers::run(&options, &mut log),
         Action::Serve(flags) => serve(&flags),
         Action::Relay(relay) => {
             load::follow_parent();
@@ -70,7 +73,19 @@ fn serve(flags: &Flags) -> anyhow::Result<u8> {
     }
 }
 
+/// Ends as clap does, also where a word of the command line could do harm: names of files are not
+/// always the user's own.
+fn refuse(error: &clap::Error) -> ! {
+    let text = error.render().to_string();
+    let harmless = visible::lines(&text);
+    if harmless == text {
+        error.exit();
+    }
+    report(harmless.trim_end());
+    std::process::exit(error.exit_code())
+}
+
 /// Says it on stderr; if even that fails, the exit code has to do.
 fn report(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", visible::lines(text));
 }

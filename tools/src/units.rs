@@ -34,6 +34,35 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// Bytes of a size such as `500MB`, `2 GiB` or `1000`; `None` of anything else.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// A size that [`parse_size`] reads and that leaves a tenth of room above these bytes: 2GB.
+pub fn rounded_up(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    let bytes = bytes.saturating_add(bytes / 10);
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{}{name}", bytes.div_ceil(*unit)),
+        None => bytes.to_string(),
+    }
+}
+
 /// Three digits of a quotient of at least one, rounded.
 fn three_digits(number: u64, unit: u64) -> String {
     let hundredths = rounded(number, 100, unit);
@@ -99,5 +128,14 @@ mod tests {
         assert_eq!(percentage(0, 0), "0.00 %");
         assert_eq!(date(1_714_564_800_500_000_000), "2024-05-01 12:00:00.500000 UTC");
         assert_eq!(count(1, "packet"), "1 packet");
+        for (text, bytes) in [("2GB", 2_000_000_000), ("2 GiB", 2 << 30), ("7", 7), ("1kib", 1024)]
+        {
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
+        for text in ["", "GB", "-1", "1.5GB", "2 XB", "99999999999999999999", "99999999TB"] {
+            assert_eq!(parse_size(text), None, "{text}");
+        }
+        assert_eq!(rounded_up(1_100_000_000), "2GB");
+        assert!(parse_size(&rounded_up(u64::MAX)).is_none_or(|bytes| bytes > 0));
     }
 }

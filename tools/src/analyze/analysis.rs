@@ -10,6 +10,7 @@ use super::endpoints::Endpoints;
 use super::protocols::Protocols;
 use super::source::{Event, Format, Origin, Record, Source, Stop};
 use super::traffic::Traffic;
+use crate::visible::Said;
 use hubbub::capture::Link;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -46,7 +47,7 @@ pub struct Warning {
     /// The packet that it is about, from one.
     pub packet: u64,
     /// What it is.
-    pub text: String,
+    pub text: Said,
 }
 
 /// What all packets together were.
@@ -99,7 +100,7 @@ pub struct Analysis {
     /// What it says about itself.
     pub origin: Origin,
     /// What addresses are called.
-    pub names: HashMap<IpAddr, String>,
+    pub names: HashMap<IpAddr, Said>,
     /// How it ended.
     pub ending: Ending,
 }
@@ -168,7 +169,7 @@ impl Analysis {
     /// Warns of the packet that would have come next.
     fn warn(&mut self, text: String) {
         if self.warnings.len() < MAX_WARNINGS {
-            self.warnings.push(Warning { packet: self.totals.packets + 1, text });
+            self.warnings.push(Warning { packet: self.totals.packets + 1, text: Said::all(text) });
         } else {
             self.more_warnings += 1;
         }
@@ -202,7 +203,7 @@ impl Analysis {
 impl Totals {
     fn add(&mut self, record: &Record<'_>, is_broken: bool) {
         self.packets += 1;
-        self.wire_bytes += u64::from(record.wire_bytes);
+        self.wire_bytes = self.wire_bytes.saturating_add(record.wire_bytes.into());
         self.captured_bytes += record.bytes.len() as u64;
         self.cut_packets += u64::from(record.bytes.len() < record.wire_bytes as usize);
         self.broken_packets += u64::from(is_broken);

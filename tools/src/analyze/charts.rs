@@ -45,7 +45,8 @@ pub(super) fn traffic(traffic: &mut Traffic) -> Option<Chart> {
     let width_ns = traffic.width_ns();
     let first = stretches.first()?;
     // Where nothing is cut out, the axis is time. Otherwise it is the buckets that are drawn.
-    let all_ns = first.buckets.len() as u64 * width_ns;
+    // The end of the last bucket may lie behind the last time that there is.
+    let all_ns = width_ns.saturating_mul(first.buckets.len() as u64);
     let unit_ns = UNITS_NS.into_iter().rfind(|unit_ns| *unit_ns <= all_ns).unwrap_or(1) as f64;
     let scale = if stretches.len() == 1 { width_ns as f64 / unit_ns } else { 1.0 };
     let (mut plots, mut places, mut pauses) = (Vec::new(), Vec::new(), Vec::new());
@@ -67,7 +68,7 @@ pub(super) fn traffic(traffic: &mut Traffic) -> Option<Chart> {
             Some((place.max(0.0) * unit_ns).round() as u64)
         } else {
             // A tick that is within a pause would be a time at which nothing is drawn.
-            places.get(place.max(0.0) as usize).map(|time| time - start_ns)
+            places.get(place.max(0.0) as usize).map(|time| time.saturating_sub(start_ns))
         };
         time.map(|time_ns| if time_ns == 0 { "0".to_owned() } else { round(&duration(time_ns)) })
             .unwrap_or_default()

@@ -9,12 +9,11 @@ use std::net::SocketAddr;
 use hubbub::capture::reassembly::{Limits, Reassembler};
 use hubbub::capture::{Flags, Segment};
 use hubbub::name::is_blank;
-use hubbub::wire::{
-    Command, DEFAULT_MAX_LINE, Frame, Framer, Notice, Reply, max_server_line, text,
-};
+use hubbub::wire::{Command, DEFAULT_MAX_LINE, Frame, Framer, Notice, Reply, max_server_line};
 
 use super::conversations::Message;
 use super::ends::{End, Pair};
+use crate::visible::Said;
 
 /// Chats that are followed.
 pub const MAX_CHATS: usize = 1_000;
@@ -88,7 +87,7 @@ pub struct Chat {
     server: End,
     streams: Pair<Stream>,
     /// The name in the welcome; until that comes, the last one that was tried.
-    name: Option<String>,
+    name: Option<Said>,
     /// Whether the next line of the client is a name.
     is_asked: bool,
     is_welcome: bool,
@@ -179,9 +178,9 @@ impl Chats {
 
 impl Chat {
     /// The name of who logged in; where nothing of the server was captured, the one that was said.
-    pub fn name(&self) -> Option<&str> {
+    pub fn name(&self) -> Option<&Said> {
         let is_one_sided = self.heard == Lines::default();
-        self.name.as_deref().filter(|_| self.is_welcome || is_one_sided)
+        self.name.as_ref().filter(|_| self.is_welcome || is_one_sided)
     }
 
     /// When the server welcomed them.
@@ -264,7 +263,7 @@ impl Chat {
                         self.is_welcome = true;
                         self.is_asked = false;
                         self.login_ns = Some(time_ns);
-                        self.name = Some(text::quote(name).into_owned());
+                        self.name = Some(Said::quote(name));
                     }
                     Notice::NameRefused(_) | Notice::NameTaken(_) => {
                         self.is_asked = !self.is_welcome;
@@ -280,7 +279,7 @@ impl Chat {
         if self.is_asked {
             if !is_blank(line) {
                 let name = String::from_utf8_lossy(line);
-                self.name = Some(text::quote(&name).into_owned());
+                self.name = Some(Said::quote(&name));
                 self.is_asked = false;
             }
             return;

@@ -100,15 +100,14 @@ impl Conversations {
             second: SocketAddr::new(destination, ports[1]),
         };
         let Some(number) = self.place(ends, segment.as_ref()) else {
-            self.untold.packets += 1;
-            self.untold.bytes += u64::from(message.wire_bytes);
+            self.untold.add_packet(message.wire_bytes);
             return;
         };
         let Some(conversation) = self.list.get_mut(number) else { return };
         let from = conversation.sender(ends);
-        conversation.sent[from].packets += 1;
-        conversation.sent[from].bytes += u64::from(message.wire_bytes);
-        conversation.payload_bytes[from] += u64::from(message.payload_bytes);
+        conversation.sent[from].add_packet(message.wire_bytes);
+        let payload_bytes = &mut conversation.payload_bytes[from];
+        *payload_bytes = payload_bytes.saturating_add(message.payload_bytes.into());
         if message.is_timed {
             let time_ns = message.time_ns;
             let [first, last] = conversation.times_ns.get_or_insert([time_ns; 2]);
@@ -219,7 +218,7 @@ impl Conversation {
     /// Both directions together.
     pub fn total(&self) -> Count {
         let Pair { first: one, second: other } = self.sent;
-        Count { packets: one.packets + other.packets, bytes: one.bytes + other.bytes }
+        one.and(other)
     }
 
     /// From the first packet to the last.

@@ -20,10 +20,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Both together.
     pub fn total(&self) -> Count {
-        Count {
-            packets: self.sent.packets + self.received.packets,
-            bytes: self.sent.bytes + self.received.bytes,
-        }
+        self.sent.and(self.received)
     }
 }
 
@@ -37,17 +34,13 @@ pub struct Endpoints {
 impl Endpoints {
     /// Counts a packet from one address to another.
     pub fn add(&mut self, [from, to]: [IpAddr; 2], bytes: u32) {
-        let count = |count: &mut Count| {
-            count.packets += 1;
-            count.bytes += u64::from(bytes);
-        };
         match self.place(from) {
-            Some(endpoint) => count(&mut endpoint.sent),
-            None => count(&mut self.untold),
+            Some(endpoint) => endpoint.sent.add_packet(bytes),
+            None => self.untold.add_packet(bytes),
         }
         match self.place(to) {
-            Some(endpoint) => count(&mut endpoint.received),
-            None => count(&mut self.untold),
+            Some(endpoint) => endpoint.received.add_packet(bytes),
+            None => self.untold.add_packet(bytes),
         }
     }
 

@@ -119,7 +119,9 @@ pub fn run(options: &Options, out: &mut dyn Write, log: &mut dyn Write) -> anyho
             return Ok(BAD_INPUT);
         }
     };
-    let report = Report::new(&name, &mut analysis);
+    let said = options.input.to_string_lossy();
+    let said = if is_standard(&options.input) { &name } else { &*said };
+    let report = Report::new(said, &mut analysis);
     if let Some(number) = options.conversation
         && report.conversations.len() < usize::try_from(number).unwrap_or(usize::MAX)
     {

@@ -66,7 +66,7 @@ impl Page {
             .map(|warning| format!("Packet {}: {}", grouped(warning.packet), warning.text))
             .chain(report.left_out.lines().into_iter().map(|line| format!("Left out: {line}.")));
         let mut page = Self {
-            file: capture.file.clone(),
+            file: capture.file.to_string(),
             lead: lead(report),
             script_hash: SCRIPT_HASH,
             parts: vec![("capture", "Capture")],
@@ -160,7 +160,9 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("System", &capture.system),
         ("Hardware", &capture.hardware),
     ];
-    facts.extend(said.into_iter().filter_map(|(name, text)| Some((name, text.clone()?))));
+    facts.extend(
+        said.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?.to_string()))),
+    );
     facts.extend(capture.named_interfaces().into_iter().map(|name| ("Interface", name)));
     if let (Some(first), Some(last)) = (capture.first_ns, capture.last_ns) {
         facts.push(("First packet", date(first)));

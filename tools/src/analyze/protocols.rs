@@ -55,9 +55,7 @@ impl Protocols {
         for (place, protocol) in path.iter_mut().zip(layers.protocols()) {
             *place = Some(protocol);
         }
-        let count = self.place(path);
-        count.packets += 1;
-        count.bytes += u64::from(wire_bytes);
+        self.place(path).add_packet(wire_bytes);
     }
 
     fn place(&mut self, path: Path) -> &mut Count {
@@ -108,8 +106,7 @@ fn grow(paths: &[&(Path, Count)], stem: &mut Vec<Protocol>, tree: &mut Vec<Branc
             forks.push((next, Count::default(), Vec::new()));
         }
         if let Some((_, sum, members)) = forks.get_mut(place) {
-            sum.packets += count.packets;
-            sum.bytes += count.bytes;
+            sum.add(*count);
             members.push(entry);
         }
     }
@@ -127,10 +124,15 @@ impl Overhead {
         let Share { link, network, transport, payload } = share;
         let parts = [link, network, transport, payload].map(u64::from);
         let [link, network, transport, payload] = parts;
-        self.link_bytes += link;
-        self.network_bytes += network;
-        self.transport_bytes += transport;
-        self.payload_bytes += payload;
-        self.other_bytes += u64::from(wire_bytes).saturating_sub(parts.iter().sum());
+        let other = u64::from(wire_bytes).saturating_sub(parts.iter().sum());
+        for (all, bytes) in [
+            (&mut self.link_bytes, link),
+            (&mut self.network_bytes, network),
+            (&mut self.transport_bytes, transport),
+            (&mut self.payload_bytes, payload),
+            (&mut self.other_bytes, other),
+        ] {
+            *all = all.saturating_add(bytes);
+        }
     }
 }

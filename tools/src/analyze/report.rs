@@ -14,6 +14,7 @@ use super::left_out::LeftOut;
 use super::source::{Format, Interface};
 use super::tcp::{Connection, Times, completeness_name};
 use crate::units::grouped;
+use crate::visible::{self, Said};
 
 /// Interfaces that are named.
 const INTERFACES: usize = 8;
@@ -56,17 +57,17 @@ impl Capture {
 #[derive(Clone, Debug, Serialize)]
 pub struct Capture {
     /// What the user calls it.
-    pub file: String,
+    pub file: Said,
     /// `pcap` or `pcapng`.
     pub format: &'static str,
     /// What its frames begin with.
     pub links: Vec<String>,
     /// What it says about itself.
-    pub hardware: Option<String>,
+    pub hardware: Option<Said>,
     /// The same.
-    pub system: Option<String>,
+    pub system: Option<Said>,
     /// The same.
-    pub application: Option<String>,
+    pub application: Option<Said>,
     /// The same.
     pub interfaces: Vec<Interface>,
     /// `whole`, `cut` or `damaged`.
@@ -103,7 +104,7 @@ pub struct Warning {
     /// The packet, from one.
     pub packet: u64,
     /// What it is.
-    pub text: String,
+    pub text: Said,
 }
 
 /// A branch of the tree of protocols.
@@ -143,7 +144,7 @@ pub struct Endpoint {
     /// IPv4 or IPv6.
     pub address: IpAddr,
     /// What the file calls it.
-    pub name: Option<String>,
+    pub name: Option<Said>,
     /// Both directions.
     pub packets: u64,
     /// Both directions.
@@ -239,7 +240,7 @@ pub struct Session {
     /// Its conversation.
     pub conversation: u64,
     /// The name; of one who was not let in, the last one tried.
-    pub name: Option<String>,
+    pub name: Option<Said>,
     /// When the welcome came, since 1970.
     pub login_ns: Option<u64>,
     /// What the client said.
@@ -329,13 +330,13 @@ impl Report {
         }
     }
 
-    /// As JSON.
+    /// As JSON, which holds every text as it was said, and escapes what could do harm.
     ///
     /// # Errors
     ///
     /// None that are known: it holds numbers and texts.
     pub fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(self)
+        Ok(visible::json(&serde_json::to_string_pretty(self)?))
     }
 
     /// All bytes on the wire.
@@ -350,7 +351,7 @@ fn capture(file: &str, analysis: &Analysis) -> Capture {
     let times = analysis.totals.times_ns;
     let gap = analysis.totals.longest_gap;
     Capture {
-        file: file.to_owned(),
+        file: Said::all(file),
         format: match analysis.format {
             Format::Pcap => "pcap",
             Format::PcapNg => "pcapng",
@@ -461,7 +462,7 @@ fn rtt(times: Times) -> Rtt {
 fn session(index: usize, chat: &Chat) -> Session {
     Session {
         conversation: number(index),
-        name: chat.name().map(str::to_owned),
+        name: chat.name().cloned(),
         login_ns: chat.login_ns(),
         said: words(chat.said()),
         heard: words(chat.heard()),

@@ -11,7 +11,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use hubbub::capture::Link;
-use hubbub::wire::text;
 use pcap_file::pcap::{PcapHeader, PcapParseError, PcapParser, PcapTsResolution, RawPcapPacket};
 use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionOption;
 use pcap_file::pcapng::blocks::name_resolution::Record as NameRecord;
@@ -25,6 +24,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::input::{End, Input, Look};
+use crate::visible::Said;
 
 /// Interfaces of one section.
 const MAX_INTERFACES: usize = 1_024;
@@ -108,11 +108,11 @@ impl From<End> for Stop {
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     /// The machine.
-    pub hardware: Option<String>,
+    pub hardware: Option<Said>,
     /// Its system.
-    pub system: Option<String>,
+    pub system: Option<Said>,
     /// The program that wrote it.
-    pub application: Option<String>,
+    pub application: Option<Said>,
     /// The interfaces of the last section that say something of themselves.
     pub interfaces: Vec<Interface>,
 }
@@ -121,16 +121,17 @@ pub struct Origin {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Interface {
     /// What the system calls it.
-    pub name: Option<String>,
+    pub name: Option<Said>,
     /// What it is.
-    pub description: Option<String>,
+    pub description: Option<Said>,
 }
 
 impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.name, &self.description) {
             (Some(name), Some(description)) => write!(f, "{name} ({description})"),
-            (said, None) | (None, said) => f.write_str(said.as_deref().unwrap_or_default()),
+            (Some(said), None) | (None, Some(said)) => said.fmt(f),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -142,7 +143,7 @@ pub struct Source<R> {
     parser: Parser,
     interface_bytes: usize,
     links: Vec<Link>,
-    names: HashMap<IpAddr, String>,
+    names: HashMap<IpAddr, Said>,
     origin: Origin,
 }
 
@@ -217,7 +218,7 @@ impl<R: Read> Source<R> {
     }
 
     /// What addresses are called.
-    pub fn names(&self) -> &HashMap<IpAddr, String> {
+    pub fn names(&self) -> &HashMap<IpAddr, Said> {
         &self.names
     }
 
@@ -273,18 +274,18 @@ impl<R: Read> Source<R> {
     }
 
     fn note_section(&mut self) {
-        use pcap_file::pcapng::blocks::section_header::SectionHeaderOption as Said;
+        use pcap_file::pcapng::blocks::section_header::SectionHeaderOption as Of;
         let Parser::PcapNg(parser) = &self.parser else { return };
         self.interface_bytes = 0;
         self.origin = Origin::default();
         for option in &parser.section().options {
             let (place, said) = match option {
-                Said::Hardware(text) => (&mut self.origin.hardware, text),
-                Said::OS(text) => (&mut self.origin.system, text),
-                Said::UserApplication(text) => (&mut self.origin.application, text),
-                Said::Common(_) => continue,
+                Of::Hardware(text) => (&mut self.origin.hardware, text),
+                Of::OS(text) => (&mut self.origin.system, text),
+                Of::UserApplication(text) => (&mut self.origin.application, text),
+                Of::Common(_) => continue,
             };
-            *place = Some(text::quote(said).into_owned());
+            *place = Some(Said::quote(said));
         }
     }
 
@@ -309,7 +310,7 @@ impl<R: Read> Source<R> {
                 InterfaceDescriptionOption::IfDescription(text) => (&mut said.description, text),
                 _ => continue,
             };
-            *place = Some(text::quote(text).into_owned());
+            *place = Some(Said::quote(text));
         }
         self.origin.interfaces.extend(Some(said).filter(|said| *said != Interface::default()));
         Ok(())
@@ -374,7 +375,7 @@ fn damaged(error: &(dyn std::error::Error + 'static)) -> Stop {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.dedup();
-    Stop::Damaged(text::clean(&texts.join(": ")).into_owned())
+    Stop::Damaged(texts.join(": "))
 }
 
 fn look_pcap(parser: &PcapParser, link: Link, window: &[u8]) -> Result<Look<Item>, Stop> {
@@ -409,7 +410,7 @@ fn pcap_time(packet: &RawPcapPacket<'_>, resolution: PcapTsResolution) -> u64 {
 fn read_block(
     parser: &PcapNgParser,
     mut block: RawBlock<'_>,
-    names: &mut HashMap<IpAddr, String>,
+    names: &mut HashMap<IpAddr, Said>,
 ) -> Item {
     let kind = block.type_;
     match kind {
@@ -479,7 +480,7 @@ fn nanoseconds(time: Duration) -> Option<u64> {
     u64::try_from(time.as_nanos()).ok()
 }
 
-fn keep_name(record: NameRecord<'_>, names: &mut HashMap<IpAddr, String>) {
+fn keep_name(record: NameRecord<'_>, names: &mut HashMap<IpAddr, Said>) {
     let (address, said) = match record {
         NameRecord::Ipv4(record) => (IpAddr::from(record.ip_addr), record.names),
         NameRecord::Ipv6(record) => (IpAddr::from(record.ip_addr), record.names),
@@ -489,6 +490,6 @@ fn keep_name(record: NameRecord<'_>, names: &mut HashMap<IpAddr, String>) {
     if let Some(name) = said.last()
         && (names.len() < MAX_NAMES || names.contains_key(&address))
     {
-        names.insert(address, text::quote(name).into_owned());
+        names.insert(address, Said::quote(name));
     }
 }

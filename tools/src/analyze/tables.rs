@@ -2,6 +2,7 @@
 
 use super::report::{Branch, Endpoint, Report, Session, Talk};
 use crate::units::{duration, grouped, percentage, size};
+use crate::visible::Said;
 
 /// The most rows of a table.
 const MAX_ROWS: usize = 500;
@@ -43,6 +44,10 @@ fn table(names: &[(&'static str, bool)], rows: Vec<Vec<Cell>>, all: usize) -> Ta
 
 fn text(text: &str) -> Cell {
     Cell { text: text.to_owned(), ..Cell::default() }
+}
+
+fn said(said: Option<&Said>, otherwise: &str) -> String {
+    said.map_or_else(|| otherwise.to_owned(), Said::to_string)
 }
 
 fn number(value: u64) -> Cell {
@@ -107,10 +112,7 @@ pub(super) fn endpoints(report: &Report) -> Table {
     let has_names = report.endpoints.iter().any(|end| end.name.is_some());
     let row = |end: &Endpoint| {
         let mut row = vec![Cell { class: "mono", ..text(&end.address.to_string()) }];
-        row.extend(
-            has_names
-                .then(|| Cell { class: "text", ..text(end.name.as_deref().unwrap_or_default()) }),
-        );
+        row.extend(has_names.then(|| Cell { class: "text", ..text(&said(end.name.as_ref(), "")) }));
         row.extend([
             number(end.packets),
             bytes(end.bytes),
@@ -187,7 +189,7 @@ pub(super) fn chats(report: &Report) -> Table {
     let row = |chat: &Session| {
         vec![
             number(chat.conversation),
-            Cell { class: "text", ..text(chat.name.as_deref().unwrap_or("?")) },
+            Cell { class: "text", ..text(&said(chat.name.as_ref(), "?")) },
             time(chat.login_ns.map(|login| login.saturating_sub(first_ns))),
             number(chat.said.broadcasts),
             number(chat.said.private),

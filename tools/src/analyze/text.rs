@@ -8,6 +8,7 @@ use comfy_table::{Cell, CellAlignment, Table, TableComponent};
 use super::report::{Capture, Endpoint, Report, Session, Talk};
 use super::traffic::Count;
 use crate::units::{count, date, duration, grouped, percentage, size};
+use crate::visible::Said;
 
 /// Columns of the plot of traffic.
 const COLUMNS: usize = 72;
@@ -103,7 +104,8 @@ fn traffic(report: &Report) -> String {
         }
         for count in &stretch.buckets {
             // Whatever is not empty shows.
-            let level = usize::try_from((count.bytes * 8).div_ceil(most)).unwrap_or(8);
+            let eighths = (u128::from(count.bytes) * 8).div_ceil(most.into());
+            let level = usize::try_from(eighths).unwrap_or(8);
             out.push(LEVELS.get(level).copied().unwrap_or('█'));
         }
     }
@@ -162,10 +164,10 @@ fn endpoints(report: &Report, rows: usize) -> String {
             end.received_packets,
             end.received_bytes,
         ];
-        let name = end.name.as_deref().unwrap_or_default();
+        let name = end.name.as_ref().map(Said::to_string).unwrap_or_default();
         let mut row = vec![left(&end.address.to_string())];
         row.extend(numbers.iter().map(|number| right(&grouped(*number))));
-        row.extend(has_names.then(|| left(name)));
+        row.extend(has_names.then(|| left(&name)));
         row
     };
     all.iter().take(rows).for_each(|end| {
@@ -220,7 +222,7 @@ fn chats(report: &Report, rows: usize) -> String {
         let login = chat.login_ns.map(|time_ns| duration(time_ns.saturating_sub(first_ns)));
         [
             right(&chat.conversation.to_string()),
-            left(chat.name.as_deref().unwrap_or("?")),
+            left(&chat.name.as_ref().map_or_else(|| "?".to_owned(), Said::to_string)),
             right(&login.map_or_else(|| "-".to_owned(), |time| format!("+{time}"))),
             right(&grouped(chat.said.broadcasts)),
             right(&grouped(chat.said.private)),

@@ -23,6 +23,27 @@ pub struct Count {
     pub bytes: u64,
 }
 
+impl Count {
+    /// Adds what came besides. A file may claim more bytes than can be counted: then there are as
+    /// many as can.
+    pub fn add(&mut self, more: Count) {
+        self.packets = self.packets.saturating_add(more.packets);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+    }
+
+    /// Adds one packet of so many bytes.
+    pub fn add_packet(&mut self, bytes: u32) {
+        self.add(Count { packets: 1, bytes: bytes.into() });
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: Count) -> Count {
+        self.add(other);
+        self
+    }
+}
+
 /// All buckets.
 #[derive(Debug)]
 pub struct Traffic {
@@ -63,7 +84,7 @@ impl Traffic {
                 self.widen();
             }
         }
-        add(&mut self.recent.1, count);
+        self.recent.1.add(count);
     }
 
     /// How wide a bucket is.
@@ -142,7 +163,7 @@ impl Traffic {
     fn settle(&mut self) {
         let (place, count) = self.recent;
         if count.packets > 0 {
-            add(self.buckets.entry(place).or_default(), count);
+            self.buckets.entry(place).or_default().add(count);
             self.recent.1 = Count::default();
         }
     }
@@ -152,14 +173,9 @@ impl Traffic {
         self.recent.0 /= 2;
         let old = std::mem::take(&mut self.buckets);
         for (place, count) in old {
-            add(self.buckets.entry(place / 2).or_default(), count);
+            self.buckets.entry(place / 2).or_default().add(count);
         }
     }
-}
-
-fn add(to: &mut Count, count: Count) {
-    to.packets += count.packets;
-    to.bytes += count.bytes;
 }
 
 #[cfg(test)]

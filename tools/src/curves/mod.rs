@@ -106,9 +106,10 @@ pub fn run(options: &Options, log: &mut impl Write) -> anyhow::Result<u8> {
         output.write_all(picture::svg(&panels).as_bytes())?;
         Output::commit(output)
     };
-    write().with_context(|| options.output.display().to_string())?;
+    let name = files::output_name(&options.output);
+    write().with_context(|| name.clone())?;
     let points = panels.iter().flat_map(|(_, panel)| panel.values()).map(Vec::len).sum::<usize>();
-    writeln!(log, "{}: {} panels, {points} points", options.output.display(), panels.len())?;
+    writeln!(log, "{name}: {} panels, {points} points", panels.len())?;
     Ok(0)
 }
 
@@ -118,7 +119,7 @@ fn read(path: &Path) -> anyhow::Result<Report> {
         File::open(path)?.take(MAX_REPORT).read_to_string(&mut text)?;
         serde_json::from_str(&text).context("expected what `tools load --json` prints")
     };
-    text().with_context(|| path.display().to_string())
+    text().with_context(|| files::input_name(path))
 }
 
 /// Those panels that have anything to show.

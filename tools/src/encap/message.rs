@@ -187,7 +187,7 @@ impl<'a> Reader<'_, 'a> {
                 }
                 None if party.name.is_none_or(|other| other == text) => party.name = Some(text),
                 Some(_) => {
-                    let of = self.columns.name(name).to_owned();
+                    let of = quote(self.columns.name(name).as_bytes());
                     self.problem(address, format!("{text} is not the address in column {of}"));
                 }
                 None => {

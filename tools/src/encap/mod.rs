@@ -22,6 +22,7 @@ pub mod read;
 pub mod report;
 pub mod rows;
 pub mod service;
+pub mod size;
 pub mod source;
 pub mod speech;
 pub mod spool;
@@ -38,10 +39,12 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use hubbub::capture::{About, Format, WriteError, Writer};
 
 use crate::files::output::{self, Output};
-use crate::files::{self, STANDARD, is_standard};
+use crate::files::{self, STANDARD};
+use crate::units;
 
 use build::Builder;
 use report::Report;
+use size::Estimate;
 use source::{PROGRESS_ROWS, Source, Table};
 
 /// The input has rows that are wrong; nothing was written. clap's own errors exit with the same.
@@ -62,9 +65,17 @@ pub struct Options {
     #[arg(short, long, value_name = "FILE", value_parser = output_path())]
     pub output: PathBuf,
 
+    /// The largest file that is written, such as 2GB [default: 256MiB, or 100 times the table]
+    #[arg(long, value_name = "SIZE", value_parser = max_output)]
+    pub max_output: Option<u64>,
+
     /// Name the row of each message in a comment (pcapng only)
     #[arg(long)]
     pub comments: bool,
+}
+
+fn max_output(text: &str) -> Result<u64, String> {
+    units::parse_size(text).ok_or_else(|| "expected a size such as 500MB or 2GiB".to_owned())
 }
 
 fn output_path() -> impl TypedValueParser<Value = PathBuf> {
@@ -96,6 +107,9 @@ pub fn run(options: &Options, log: &mut dyn Write) -> anyhow::Result<u8> {
     }
     let table = options.source.read(log, "nothing was written", &mut |_| {})?;
     let Some(Table { resolved, spool, facts }) = table else { return Ok(BAD_INPUT) };
+    if !is_expected(options, &resolved, &facts, log)? {
+        return Ok(BAD_INPUT);
+    }
     match write_packets(options, format, &resolved, spool, &facts) {
         Ok(report) => write!(log, "{report}")?,
         // Whoever reads has read enough: `tools encap in.csv -o - | tshark -c 5 -r -`.
@@ -103,6 +117,29 @@ pub fn run(options: &Options, log: &mut dyn Write) -> anyhow::Result<u8> {
         Err(error) => return Err(error),
     }
     Ok(0)
+}
+
+/// Says what will be written where that is out of proportion, and whether it may be.
+fn is_expected(
+    options: &Options,
+    resolved: &plan::Resolved,
+    facts: &read::Facts,
+    log: &mut dyn Write,
+) -> io::Result<bool> {
+    let name = options.source.name();
+    let estimate = Estimate::new(resolved, facts.bytes, options.source.mss);
+    let limit = estimate.exceeds(options.max_output);
+    if limit.is_some() || estimate.is_surprising() {
+        writeln!(log, "{name}: {estimate}")?;
+    }
+    let Some(limit) = limit else { return Ok(true) };
+    writeln!(
+        log,
+        "{name}: that is more than {}, so nothing was written; --max-output {} would allow it",
+        units::size(limit),
+        units::rounded_up(estimate.bytes),
+    )?;
+    Ok(false)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -131,12 +168,8 @@ fn write_packets<'a>(
         description: "messages of a CSV file; the packets around them are made up",
         names: &resolved.names,
     };
-    let output_name = if is_standard(&options.output) {
-        "standard output"
-    } else {
-        options.output.to_str().unwrap_or("the output")
-    };
-    let out = Output::create(&options.output).with_context(|| output_name.to_owned())?;
+    let output_name = files::output_name(&options.output);
+    let out = Output::create(&options.output).with_context(|| output_name.clone())?;
     let writer = Writer::new(out, format, &about).context(build::WRITING)?;
     let comments = options.comments.then(|| file_name.as_deref().unwrap_or("input"));
     let mut builder = Builder::new(resolved, options.source.style(facts), comments, writer);
@@ -152,7 +185,7 @@ fn write_packets<'a>(
     }
     bar.finish_and_clear();
     let (out, packets, added, silent) = builder.finish()?;
-    Output::commit(out).with_context(|| output_name.to_owned())?;
+    Output::commit(out).with_context(|| output_name.clone())?;
     let has_names = format == Format::PcapNg;
     Ok(Report { output: output_name, packets, facts, resolved, added, silent, has_names })
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::visible;
+
 /// How many problems are told one by one.
 const MAX_TOLD: usize = 100;
 
@@ -48,7 +50,8 @@ impl fmt::Display for Problems {
     /// One line each: `file:line: column: what`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Problem { line, column, what } in &self.first {
-            writeln!(f, "{}:{line}: {column}: {what}", self.file)?;
+            let column = visible::text(column.as_bytes(), MAX_QUOTED);
+            writeln!(f, "{}:{line}: {column}: {}", self.file, visible::whole(what))?;
         }
         match self.count - self.first.len() as u64 {
             0 => Ok(()),
@@ -57,17 +60,10 @@ impl fmt::Display for Problems {
     }
 }
 
-/// What a file said, for a message: without control characters, and not too long.
-pub fn quote(bytes: &[u8]) -> String {
-    const MAX_CHARS: usize = 40;
-    let text = String::from_utf8_lossy(bytes);
-    let mut quoted: String = text.chars().take(MAX_CHARS).map(visible).collect();
-    if text.chars().nth(MAX_CHARS).is_some() {
-        quoted.push('…');
-    }
-    format!("'{quoted}'")
-}
+/// How many characters of a file are quoted.
+const MAX_QUOTED: usize = 40;
 
-fn visible(c: char) -> char {
-    if c.is_control() { '\u{fffd}' } else { c }
+/// What a file said, for a message: harmless, and not too long.
+pub fn quote(bytes: &[u8]) -> String {
+    format!("'{}'", visible::text(bytes, MAX_QUOTED))
 }

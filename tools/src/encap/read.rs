@@ -34,6 +34,8 @@ pub struct Facts {
     pub fillers: u64,
     /// Columns that say nothing here.
     pub unused: Vec<String>,
+    /// How long the table is, in bytes.
+    pub bytes: u64,
     /// The time of the earliest message, in nanoseconds.
     pub first_ns: Option<u64>,
 }
@@ -112,6 +114,7 @@ impl Reading<'_> {
                 }
             }
         }
+        facts.bytes = rows.position();
         Ok(facts)
     }
 

@@ -7,15 +7,19 @@ use super::read::{Facts, LEAD_NS};
 use super::service::Service;
 use super::speech::Added;
 use crate::units::count;
+use crate::visible;
 
 /// How many names or columns are told one by one.
 const MAX_TOLD: usize = 6;
+
+/// How many characters of a name are told.
+const MAX_QUOTED: usize = 80;
 
 /// The outcome of a run.
 #[derive(Debug)]
 pub struct Report<'a> {
     /// What the user calls the file that was written.
-    pub output: &'a str,
+    pub output: String,
     /// How many packets it holds.
     pub packets: u64,
     /// What the input had.
@@ -140,7 +144,7 @@ impl Report<'_> {
     }
 }
 
-/// The first few, without control characters.
+/// The first few, made harmless.
 fn listed<'a>(all: impl Iterator<Item = &'a str>) -> String {
     let (mut list, mut more) = (String::new(), 0);
     for (index, item) in all.enumerate() {
@@ -149,7 +153,7 @@ fn listed<'a>(all: impl Iterator<Item = &'a str>) -> String {
             continue;
         }
         let between = if index == 0 { "" } else { ", " };
-        let item = item.replace(char::is_control, "\u{fffd}");
+        let item = visible::text(item.as_bytes(), MAX_QUOTED);
         // A string takes everything.
         let _ = write!(list, "{between}{item}");
     }

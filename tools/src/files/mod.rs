@@ -8,8 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::anyhow;
-use hubbub::wire::text;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::visible;
 
 /// What stands for standard input or output.
 pub const STANDARD: &str = "-";
@@ -48,11 +49,7 @@ pub fn output_name(path: &Path) -> String {
 }
 
 fn name(path: &Path, standard: &str) -> String {
-    if is_standard(path) {
-        standard.to_owned()
-    } else {
-        text::clean(&path.display().to_string()).into_owned()
-    }
+    if is_standard(path) { standard.to_owned() } else { visible::path(path) }
 }
 
 /// The file at a path, or standard input for `-`; and its length where that is known.

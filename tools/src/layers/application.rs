@@ -7,8 +7,8 @@ use memchr::memmem;
 
 use super::field::{Field, Fields, Kind, Layer};
 use super::shown::Shown;
-use super::visible;
 use crate::encap::message::Transport;
+use crate::visible;
 
 const RFC_HTTP: &str = "RFC 9112, 2.1";
 const RFC_DNS: &str = "RFC 1035, 4.1";

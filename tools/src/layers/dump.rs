@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use super::field::{Kind, Layer};
-use super::visible;
+use crate::visible;
 
 /// Bytes in a row.
 pub const ROW: usize = 16;

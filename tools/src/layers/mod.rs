@@ -7,8 +7,7 @@
 //! * [`field`], [`dissect`], [`transport`], [`application`]: the frame as layers of fields, which
 //!   tile it bit by bit.
 //! * [`checksum`]: worked out, word by word. [`cost`]: what each layer adds. [`dump`]: the bytes.
-//! * [`text`], [`html`]: the same on a terminal and as a page. [`visible`]: text of others, made
-//!   harmless.
+//! * [`text`], [`html`]: the same on a terminal and as a page.
 
 pub mod application;
 pub mod checksum;
@@ -22,7 +21,6 @@ pub mod opening;
 pub mod shown;
 pub mod text;
 pub mod transport;
-pub mod visible;
 pub mod words;
 
 use std::io::{self, IsTerminal, Write};
@@ -109,7 +107,8 @@ pub fn run(options: &Options, log: &mut dyn Write) -> anyhow::Result<u8> {
     if let Some(path) = &options.html {
         page::write(&html::Page::new(&lesson), path)?;
         if !is_standard(path) {
-            writeln!(log, "{}: {}", path.display(), text::title(&lesson))?;
+            let name = files::output_name(path);
+            writeln!(log, "{name}: {}", text::title(&lesson))?;
         }
         return Ok(0);
     }

@@ -10,9 +10,9 @@ use super::checksum::{Step, Working};
 use super::cost::Part;
 use super::dump::{self, Line, Run};
 use super::field::{Field, Kind, Layer};
-use super::visible;
 use super::words::{self, percent};
 use crate::units::{count, grouped};
+use crate::visible;
 
 /// How wide a line is where there is no terminal, in characters.
 pub const USUAL_WIDTH: usize = 80;

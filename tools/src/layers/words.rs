@@ -7,9 +7,9 @@ use super::checksum::Working;
 use super::cost;
 use super::field::{Field, Layer};
 use super::shown::Shown;
-use super::visible;
 use crate::encap::message::Transport;
 use crate::units::{count, grouped};
+use crate::visible;
 
 /// How much of the message is quoted, in characters.
 const MAX_QUOTED: usize = 400;

@@ -42,6 +42,7 @@ mod talker;
 use std::io::{self, Write};
 
 use anyhow::Context;
+use tools::visible;
 
 pub(crate) use options::Command;
 pub(crate) use process::follow_parent;
@@ -61,13 +62,14 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<u8> {
     };
     let mut stdout = io::stdout();
     if !command.json {
-        stdout.write_all(report::introduce(&sides, rounds).as_bytes()).context("stdout")?;
+        let told = visible::lines(&report::introduce(&sides, rounds));
+        stdout.write_all(told.as_bytes()).context("stdout")?;
     }
     let report = Report::new(command.scenario(), compare::measure(&sides, rounds)?);
     if command.json {
-        writeln!(stdout, "{}", report.json()?).context("stdout")?;
+        writeln!(stdout, "{}", visible::json(&report.json()?)).context("stdout")?;
     } else {
-        stdout.write_all(report.table().as_bytes()).context("stdout")?;
+        stdout.write_all(visible::lines(&report.table()).as_bytes()).context("stdout")?;
     }
     Ok(0)
 }

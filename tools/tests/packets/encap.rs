@@ -98,6 +98,50 @@ in.csv: nothing was written; --skip-bad-rows leaves them out
     assert_eq!(place.said(), [(50_000, 80, "fine".to_owned())]);
 }
 
+/// A table that asks for so many messages of a megabyte.
+fn megabytes(count: usize) -> String {
+    "payload_size\n".to_owned() + &"1048576\n".repeat(count)
+}
+
+#[test]
+fn what_is_out_of_proportion_is_said_and_too_much_is_refused_before_it_is_written() {
+    let place = Place::new(&megabytes(17));
+    let run = place.encap(&["-o", "out.pcapng"]);
+    let said = "in.csv: 149 B of table become about 19.5 MB: 18,346 packets, 8.4";
+    assert!(run.code == 0 && run.log.starts_with(said), "{}", run.log);
+
+    let place = Place::new(&megabytes(100));
+    let arguments = ["-o", "out.pcapng", "--mss", "16"];
+    let run = place.encap(&arguments);
+    let want =
+        "in.csv: 813 B of table become about 990 MB: 9,830,557 packets, 89.40 % of it headers
+in.csv: that is more than 268 MB, so nothing was written; --max-output 2GB would allow it
+";
+    assert_eq!((run.code, run.log.as_str()), (2, want));
+    assert_eq!(place.files(), ["in.csv"]);
+    let table = "message\n".to_owned() + &"x\n".repeat(500);
+    let run = Place::new(&table).encap(&["-o", "out.pcapng", "--max-output", "50kB"]);
+    assert!(run.code == 2 && run.log.contains("--max-output 76kB would"), "{}", run.log);
+    let run = Place::new(&table).encap(&["-o", "out.pcapng", "--max-output", "76kB"]);
+    assert!(run.code == 0 && !run.log.contains("become"), "{}", run.log);
+}
+
+#[test]
+fn the_size_that_is_said_is_about_the_size_that_is_written() {
+    let row = |n: usize| format!("c{},s,{}", n % 7, "x".repeat(n));
+    let rows = (0..300).map(row).collect::<Vec<_>>().join("\n");
+    for flags in [&[][..], &["--mss", "16"], &["--udp"], &["--ipv6", "--mss", "99"]] {
+        let place = Place::new(&format!("src_app,dst_app,message\n{rows}\n"));
+        let run = place.encap(&[&["-o", "out.pcapng", "--max-output", "1B"], flags].concat());
+        let (_, said) = run.log.split_once("about ").unwrap();
+        let said: f64 = said.split_once(" kB").unwrap().0.parse().unwrap();
+        place.encap(&[&["-o", "out.pcapng"], flags].concat());
+        let is = fs::metadata(place.path("out.pcapng")).unwrap().len();
+        let ratio = said * 1_000.0 / f64::from(u32::try_from(is).unwrap());
+        assert!((0.75..1.3).contains(&ratio), "{flags:?}: {said} kB said, {is} B written");
+    }
+}
+
 #[test]
 fn a_table_without_sense_is_refused_with_a_reason() {
     for (table, want) in [

@@ -15,6 +15,7 @@ mod dissector;
 mod encap;
 mod foreign;
 mod gate;
+mod hostile;
 mod layers;
 mod live;
 mod random;

@@ -83,6 +83,8 @@ struct Talk {
     /// The time and the line of its first row, and who spoke there.
     first: (u64, u64, usize),
     rows: u64,
+    /// What they say together.
+    bytes: u64,
     /// Whether a row has something to say, and whether one says an empty text.
     has_text: bool,
     has_empty: bool,
@@ -107,6 +109,8 @@ pub struct Route {
     pub client: usize,
     /// How many rows it has.
     pub rows: u64,
+    /// What they say together, in bytes, without what is added to it.
+    pub bytes: u64,
     /// Whether anything is said in it.
     pub has_data: bool,
 }
@@ -202,6 +206,7 @@ impl Plan {
         let id = self.talk(key, service, (time_ns, message.line, end))?;
         if let Some(talk) = self.talks.get_mut(id as usize) {
             talk.rows += 1;
+            talk.bytes += message.body.len() as u64;
             talk.has_text |= !message.body.is_empty();
             talk.has_empty |= message.body == Body::Text(b"");
         }
@@ -325,6 +330,7 @@ impl Plan {
             ends,
             first: said,
             rows: 0,
+            bytes: 0,
             has_text,
             has_empty,
         });

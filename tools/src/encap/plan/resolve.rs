@@ -125,6 +125,7 @@ impl Resolver {
             service,
             client,
             rows: talk.rows,
+            bytes: talk.bytes,
             has_data: talk.has_text || (talk.has_empty && fills_empty),
         }))
     }
