@@ -52,8 +52,10 @@ pub fn json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
         if is_unsafe(c) && c != '\n' {
-            // All of them are in the first plane. A string takes everything.
-            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A string takes everything.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
         } else {
             shown.push(c);
         }
@@ -137,6 +139,7 @@ mod tests {
         assert_eq!(text(b"abc", 2), "ab…");
         assert_eq!(text(b"ab\xff", 3), "ab\u{fffd}");
         assert_eq!(lines("a\x07\nb\n"), "a\\x07\nb\n");
+        assert_eq!(json("\"\u{202e}\u{e0001}\""), "\"\\u202e\\udb40\\udc01\"");
         assert_eq!(Said::quote(&"é".repeat(65)).to_string(), format!("{}…", "é".repeat(64)));
     }
 
