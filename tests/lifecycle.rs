@@ -280,7 +280,7 @@ fn two_listeners_make_one_room() {
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
 fn what_a_client_left_behind_is_given_back() {
-    let server = Server::start("");
+    let server = Server::start("--announce-rate 0");
     let mut alice = server.login("Alice");
     let descriptors = server.descriptors();
     for _ in 0..20 {

@@ -110,6 +110,95 @@ fn beyond_the_flood_limit_lines_wait_and_none_is_lost() {
     assert!(private.expect("Bob is heard") < LINES as usize, "and waits for nobody: {heard:?}");
 }
 
+fn welcome(name: &str) -> String {
+    format!("[SERVER] Welcome {name}! Commands: @Name text, all text, list, help, quit")
+}
+
+#[test]
+fn who_connects_anew_in_a_loop_says_no_more_than_who_stays() {
+    const RATE: u64 = 20;
+    const BURST: u64 = 50;
+    let server = Server::start(&format!("--flood-rate {RATE} --flood-burst {BURST}"));
+    let start = now();
+    let lines = "all buy\n".repeat(40);
+    for number in 0..4 {
+        let mut client = server.connect();
+        client.send_bytes(format!("eve{number}\n{lines}quit\n").as_bytes());
+        client.rest();
+    }
+    let elapsed = (now() - start).as_millis();
+    let most = u128::from(BURST) + u128::from(RATE) * elapsed / 1000;
+    assert_eq!(server.counter("broadcasts"), 4 * 40);
+    assert!(4 * 41 <= most, "{} lines in {elapsed} ms", 4 * 41);
+    assert!(elapsed < 20_000, "and nobody waits longer than for what was said");
+}
+
+#[test]
+fn a_class_logs_in_at_once_and_a_storm_of_logins_waits() {
+    let server = Server::start("--flood-rate 1000 --flood-burst 1000 --login-rate 10");
+    let mut class: Vec<Client> = (0..40).map(|_| server.connect()).collect();
+    for (number, client) in class.iter_mut().enumerate() {
+        client.send(&format!("pupil{number}"));
+    }
+    for (number, client) in class.iter_mut().enumerate() {
+        client.expect(ENTER_NAME);
+        client.lines_until(&welcome(&format!("pupil{number}")));
+    }
+    let start = now();
+    for number in 0..8 {
+        let mut client = server.connect();
+        client.send_bytes(format!("storm{number}\nquit\n").as_bytes());
+        let (lines, _) = client.rest();
+        assert!(lines.contains(&welcome(&format!("storm{number}"))), "{lines:?}");
+    }
+    assert!(now() - start >= Duration::from_millis(400), "as many as ten a second");
+    let elsewhere = now();
+    connect_from("127.0.0.2:0", server.address()).login("Zoe");
+    assert!(now() - elsewhere < DEADLINE);
+}
+
+#[test]
+fn heartbeats_cost_no_token() {
+    let server = Server::start("--flood-rate 1 --flood-burst 1 --flood-address-rate 0");
+    let mut alice = server.login("Alice");
+    let start = now();
+    alice.send("\nall hi");
+    alice.expect("[Alice]: hi");
+    alice.send("\nall again");
+    alice.expect("[Alice]: again");
+    assert!(now() - start >= Duration::from_secs(1), "a flood of them does");
+}
+
+#[test]
+fn a_storm_of_comings_and_goings_is_summed_up_in_a_small_room() {
+    const VISITS: usize = 300;
+    let server = Server::start("");
+    let mut alice = server.login("Alice");
+    let start = now();
+    for number in 0..VISITS {
+        let mut client = server.connect();
+        client.send_bytes(format!("w{number}\nquit\n").as_bytes());
+        client.rest();
+    }
+    let (mut told, mut lines) = (0, 0);
+    while told < 2 * VISITS {
+        let line = alice.line();
+        lines += 1;
+        told += if line.contains(" online)") {
+            let (joined, left, _) = parse_summary(&line);
+            joined + left
+        } else {
+            assert!(
+                line.ends_with(" has joined the chat!") || line.ends_with(" has left the chat.")
+            );
+            1
+        };
+    }
+    assert_eq!(told, 2 * VISITS, "each is told once");
+    let seconds = usize::try_from((now() - start).as_secs()).expect("a short test") + 2;
+    assert!(lines <= 20 + 6 * seconds, "{lines} lines in {seconds} s");
+}
+
 #[test]
 fn a_crowd_of_joins_is_summed_up() {
     let server = Server::start("--announce-up-to 3");

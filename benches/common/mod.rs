@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use hubbub::chat::{Chat, FloodLimit, Limits, Step};
+use hubbub::chat::{Chat, FloodLimit, FloodLimits, Limits, Step};
 use hubbub::outbound::{self, ClientId, Outbound};
 use hubbub::wire::{Command, Frame, Framer, Malformed};
 
@@ -47,12 +47,13 @@ impl Room {
             max_line: MAX_LINE,
             list_bytes: 64 << 10,
             login_timeout: Duration::from_secs(30),
-            flood: FloodLimit { rate: 0, burst: 1 },
+            flood: FloodLimits::OFF,
             announce_up_to: 0,
+            announce: FloodLimit::OFF,
         };
         let mut room = Self { chat: Chat::new(limits, outbound) };
         for client in 0..clients {
-            room.chat.handle_connect(id(client), NOW);
+            room.chat.handle_connect(id(client), 0, NOW);
             let name = format!("user{client}");
             assert_eq!(room.handle(id(client), name.as_bytes()), Step::Next);
         }

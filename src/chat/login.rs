@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::member::Member;
+use super::admission::cost;
+use super::member::{Member, Newcomer};
 use super::{Chat, Step};
 use crate::name::{Name, is_blank};
 use crate::outbound::ClientId;
@@ -17,8 +18,15 @@ const TELL_WANTED_EVERY: Duration = Duration::from_secs(30);
 
 impl Chat {
     pub(super) fn log_in(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
+        if let Frame::Line(line) = frame
+            && is_blank(line)
+        {
+            return self.pass_over(id, line.len(), now);
+        }
+        if let Err(later) = self.await_turn(id, now) {
+            return Step::Wait(later);
+        }
         let line = match frame {
-            Frame::Line(line) if is_blank(line) => return self.pass_over(id, now),
             Frame::Line(line) => line,
             Frame::TooLong => {
                 self.speaks_first_time(id);
@@ -38,8 +46,7 @@ impl Chat {
             Ok(name) => name,
             Err(error) => return self.refuse(id, Notice::NameRefused(error), now),
         };
-        let one_by_one = self.directory.len() < self.limits.announce_up_to;
-        if one_by_one && !self.outbound.has_room(true) {
+        if self.is_told_by_name(now, self.directory.len() + 1) && !self.outbound.has_room(true) {
             return Step::Hold;
         }
         match self.directory.enter(&name, id) {
@@ -53,22 +60,37 @@ impl Chat {
 
     /// An empty line, or one of spaces, is no try, so that only the flood limit bounds how many
     /// there can be.
-    fn pass_over(&mut self, id: ClientId, now: Duration) -> Step {
-        let Some(Member::Newcomer { bucket, .. }) = self.members.get_mut(id) else {
+    fn pass_over(&mut self, id: ClientId, bytes: usize, now: Duration) -> Step {
+        let Some(Member::Newcomer(newcomer)) = self.members.get_mut(id) else {
             return Step::Close;
         };
-        if let Err(later) = bucket.check(self.limits.flood, now) {
+        let source = newcomer.source;
+        if let Err(later) = self.admission.check(newcomer.bucket, source, now) {
             return Step::Wait(later);
         }
-        bucket.charge(1, self.limits.flood, now);
+        if !newcomer.bucket.take_free_line(now) {
+            self.admission.charge(&mut newcomer.bucket, source, cost(bytes), now);
+        }
         Step::Next
     }
 
-    fn speaks_first_time(&mut self, id: ClientId) -> bool {
-        match self.members.get_mut(id) {
-            Some(Member::Newcomer { spoken, .. }) => !std::mem::replace(spoken, true),
-            _ => false,
+    /// Whether it is a newcomer's turn to try a name; if not, when it will be. While it waits for
+    /// the others of its address, its own time stands still.
+    fn await_turn(&mut self, id: ClientId, now: Duration) -> Result<(), Duration> {
+        let Some(newcomer) = self.newcomer(id) else { return Ok(()) };
+        let (source, booked) = (newcomer.source, newcomer.turn);
+        let turn = booked.unwrap_or_else(|| self.admission.book_login(source, now));
+        if let Some(newcomer) = self.newcomer(id)
+            && booked.is_none()
+        {
+            newcomer.turn = Some(turn);
+            newcomer.deadline += turn.saturating_sub(now);
         }
+        if turn <= now { Ok(()) } else { Err(turn) }
+    }
+
+    fn speaks_first_time(&mut self, id: ClientId) -> bool {
+        self.newcomer(id).is_some_and(|newcomer| !std::mem::replace(&mut newcomer.spoken, true))
     }
 
     fn refuse_taken(&mut self, id: ClientId, holder: ClientId, now: Duration) -> Step {
@@ -76,9 +98,7 @@ impl Chat {
             return Step::Next;
         };
         let name = present.name.clone();
-        if now >= Duration::from_millis(present.told_wanted_until_ms) {
-            let again = now + TELL_WANTED_EVERY;
-            present.told_wanted_until_ms = u64::try_from(again.as_millis()).unwrap_or(u64::MAX);
+        if present.is_told_wanted(now, TELL_WANTED_EVERY) {
             self.answer(holder, Notice::NameWanted);
         }
         self.refuse(id, Notice::NameTaken(name.as_str()), now)
@@ -87,11 +107,10 @@ impl Chat {
     /// Counts a failed try.
     fn refuse(&mut self, id: ClientId, why: Notice<'_>, now: Duration) -> Step {
         self.answer(id, why);
-        let Some(Member::Newcomer { tries, .. }) = self.members.get_mut(id) else {
-            return Step::Close;
-        };
-        *tries += 1;
-        if *tries < MAX_TRIES {
+        let Some(newcomer) = self.newcomer(id) else { return Step::Close };
+        newcomer.turn = None;
+        newcomer.tries += 1;
+        if newcomer.tries < MAX_TRIES {
             self.answer(id, Notice::EnterName);
             return Step::Next;
         }
@@ -102,5 +121,12 @@ impl Chat {
         self.answer(id, why);
         self.depart(id, now);
         Step::Close
+    }
+
+    fn newcomer(&mut self, id: ClientId) -> Option<&mut Newcomer> {
+        match self.members.get_mut(id) {
+            Some(Member::Newcomer(newcomer)) => Some(newcomer),
+            _ => None,
+        }
     }
 }

@@ -7,24 +7,28 @@
 //! Invariants: no two who are present have names that fold or look alike; a newcomer is told
 //! nothing of what is said; every coming and going is told exactly once.
 
+mod admission;
 mod directory;
 mod flood;
 mod login;
 mod member;
 mod news;
 mod sorted;
+mod sources;
 mod talk;
 
 use std::time::Duration;
 
+pub use admission::FloodLimits;
 pub use flood::FloodLimit;
 
 use crate::metrics::Counters;
 use crate::name::Name;
 use crate::outbound::{ClientId, NoMemory, Outbound, Table};
 use crate::wire::{Frame, Notice, Reply};
+use admission::Admission;
 use directory::Directory;
-use member::{Member, Present};
+use member::{Member, Newcomer, Present};
 use news::News;
 
 /// What bounds this floor.
@@ -36,10 +40,12 @@ pub struct Limits {
     pub list_bytes: usize,
     /// How long a newcomer may be without a name.
     pub login_timeout: Duration,
-    /// How fast one client may talk.
-    pub flood: FloodLimit,
+    /// How fast clients may talk, and log in.
+    pub flood: FloodLimits,
     /// Up to how many present each coming and going is told one by one.
     pub announce_up_to: usize,
+    /// How many comings and goings are told so.
+    pub announce: FloodLimit,
 }
 
 /// What became of a frame, and so what to do with the client's next one.
@@ -62,6 +68,7 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Chat {
     limits: Limits,
+    admission: Admission,
     members: Table<Member>,
     directory: Directory,
     news: News,
@@ -77,9 +84,10 @@ impl Chat {
     pub fn new(limits: Limits, outbound: Outbound) -> Self {
         Self {
             limits,
+            admission: Admission::new(limits.flood),
             members: Table::new(),
             directory: Directory::default(),
-            news: News::default(),
+            news: News::new(limits.announce),
             scratch: String::new(),
             outbound,
             counters: Counters::default(),
@@ -99,12 +107,16 @@ impl Chat {
     pub fn reserve(&mut self, id: ClientId, newcomers: usize) -> Result<(), NoMemory> {
         self.members.reserve(id)?;
         self.directory.reserve(newcomers + 1)?;
+        self.admission.reserve()?;
         self.outbound.reserve(id)
     }
 
-    /// Somebody connected: a newcomer, who is asked for a name.
-    pub fn handle_connect(&mut self, id: ClientId, now: Duration) {
-        self.members.insert(id, Member::newcomer(now + self.limits.login_timeout));
+    /// Somebody connected: a newcomer, who is asked for a name. `address` is the same number for
+    /// all who share the limits of one address.
+    pub fn handle_connect(&mut self, id: ClientId, address: u64, now: Duration) {
+        let (source, bucket) = self.admission.enter(address);
+        let newcomer = Newcomer::new(source, bucket, now + self.limits.login_timeout);
+        self.members.insert(id, Member::Newcomer(Box::new(newcomer)));
         self.outbound.connect(id);
         self.answer(id, Notice::EnterName);
     }
@@ -121,10 +133,16 @@ impl Chat {
     /// A client sent a frame.
     pub fn handle_frame(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
         match self.members.get(id) {
-            Some(Member::Newcomer { .. }) => self.log_in(id, frame, now),
+            Some(Member::Newcomer(_)) => self.log_in(id, frame, now),
             Some(Member::Present(_)) => self.talk(id, frame, now),
             Some(Member::Departed) | None => Step::Close,
         }
+    }
+
+    /// How much was done so far, in tokens: a line counts one, and one more for each full 256 bytes
+    /// of it; a long answer counts more.
+    pub fn work(&self) -> u64 {
+        self.admission.work()
     }
 
     /// A client will send nothing more, and everything it sent is done.
@@ -156,7 +174,7 @@ impl Chat {
     /// Until when a newcomer needs a name; `None` for those who have one.
     pub fn login_deadline(&self, id: ClientId) -> Option<Duration> {
         match self.members.get(id)? {
-            Member::Newcomer { deadline, .. } => Some(*deadline),
+            Member::Newcomer(newcomer) => Some(newcomer.deadline),
             Member::Present(_) | Member::Departed => None,
         }
     }
@@ -192,7 +210,7 @@ impl Chat {
             let member = self.members.get_mut(id).map(|m| std::mem::replace(m, Member::Departed));
             match member {
                 Some(Member::Present(present)) => self.directory.leave(&present.name),
-                Some(Member::Newcomer { .. }) => self.answer(id, Notice::ShuttingDown),
+                Some(Member::Newcomer(_)) => self.answer(id, Notice::ShuttingDown),
                 Some(Member::Departed) | None => {}
             }
             self.outbound.finish(id);
@@ -204,28 +222,51 @@ impl Chat {
         let Some(member) = self.members.get_mut(id) else { return };
         let member = std::mem::replace(member, Member::Departed);
         self.outbound.finish(id);
-        if let Member::Present(Present { name, .. }) = member {
-            let one_by_one = self.directory.len() <= self.limits.announce_up_to;
-            self.directory.leave(&name);
-            if one_by_one {
-                self.announce(Notice::Left(name.as_str()));
-            } else {
-                self.news.left(now, self.directory.len());
+        match member {
+            Member::Newcomer(newcomer) => {
+                if newcomer.turn.is_some_and(|turn| turn > now) {
+                    self.admission.cancel_login(newcomer.source);
+                }
+                self.admission.leave(newcomer.source, newcomer.bucket, now);
             }
+            Member::Present(present) => {
+                self.admission.leave(present.source, present.bucket, now);
+                self.leave(&present.name, now);
+            }
+            Member::Departed => {}
         }
+    }
+
+    /// Somebody who was present is so no more.
+    fn leave(&mut self, name: &Name, now: Duration) {
+        let by_name = self.is_told_by_name(now, self.directory.len());
+        self.directory.leave(name);
+        if by_name {
+            self.announce(Notice::Left(name.as_str()));
+        }
+        self.news.left(now, self.directory.len(), by_name);
     }
 
     /// The client is now one of those present.
     fn join(&mut self, id: ClientId, name: Name, now: Duration) {
-        if self.directory.len() <= self.limits.announce_up_to {
+        let Some(Member::Newcomer(newcomer)) = self.members.get(id) else { return };
+        let present = Present::new(name, newcomer);
+        let name = present.name.clone();
+        let by_name = self.is_told_by_name(now, self.directory.len());
+        if by_name {
             self.announce(Notice::Joined(name.as_str()));
-        } else {
-            self.news.joined(now, self.directory.len());
         }
+        self.news.joined(now, self.directory.len(), by_name);
         self.outbound.follow(id);
         self.answer(id, Notice::Welcome(name.as_str()));
-        self.members.insert(id, Member::Present(Present::new(name)));
+        self.members.insert(id, Member::Present(present));
         self.counters.logins += 1;
+    }
+
+    /// Whether a coming or going is told by name: in a room of so many, and while it is a rare
+    /// event.
+    fn is_told_by_name(&self, now: Duration, online: usize) -> bool {
+        online <= self.limits.announce_up_to && self.news.is_rare(now)
     }
 
     /// Says something to everyone.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::admission::cost;
 use super::member::{Member, Present};
 use super::{Chat, Step};
 use crate::outbound::{ClientId, MailError};
@@ -14,10 +15,19 @@ const LIST_FRAME: usize = 128;
 /// A `list` answer costs a token for each so many bytes.
 const LIST_BYTES_PER_TOKEN: u64 = 1024;
 
+/// What a line that is too long costs is what the longest line would.
+fn line_cost(frame: Frame<'_>, max_line: usize) -> u64 {
+    match frame {
+        Frame::Line(line) => cost(line.len()),
+        Frame::TooLong | Frame::Foreign(_) => cost(max_line),
+    }
+}
+
 impl Chat {
     pub(super) fn talk(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
         let Some(Member::Present(present)) = self.members.get_mut(id) else { return Step::Close };
-        if let Err(later) = present.bucket.check(self.limits.flood, now) {
+        let source = present.source;
+        if let Err(later) = self.admission.check(present.bucket, source, now) {
             return Step::Wait(later);
         }
         if self.outbound.is_clogged(id) {
@@ -29,11 +39,14 @@ impl Chat {
         };
         if matches!(parsed, Some(Ok(Command::All { .. })))
             && !self.outbound.has_room(false)
-            && !(present.bucket.is_rested(self.limits.flood, now) && self.outbound.has_room(true))
+            && !(self.admission.is_rested(present.bucket, now) && self.outbound.has_room(true))
         {
             return Step::Hold;
         }
-        present.bucket.charge(1, self.limits.flood, now);
+        if !matches!(parsed, Some(Ok(Command::Empty))) || !present.bucket.take_free_line(now) {
+            let tokens = line_cost(frame, self.limits.max_line);
+            self.admission.charge(&mut present.bucket, source, tokens, now);
+        }
         self.counters.lines += 1;
         match parsed {
             Some(Ok(command)) => return self.obey(id, command, now),
@@ -104,7 +117,7 @@ impl Chat {
         }
         if let Some(Member::Present(present)) = self.members.get_mut(id) {
             let tokens = names.len() as u64 / LIST_BYTES_PER_TOKEN;
-            present.bucket.charge(tokens, self.limits.flood, now);
+            self.admission.charge(&mut present.bucket, present.source, tokens, now);
         }
         if count == 0 {
             return self.answer(id, Notice::NoMatch(&quote(prefix)));

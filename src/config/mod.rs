@@ -67,11 +67,19 @@ pub struct Settings {
     /// [`max_line`](Self::max_line). Half of it is for whoever comes first, half is shared out
     /// equally. Default: 64 MiB.
     pub input_bytes: usize,
-    /// How many lines a second one client may send, at length: up to 1,000,000; 0 for any number.
-    /// Default: 50.
+    /// How many tokens a second one client may spend, at length: up to 1,000,000; 0 for any number.
+    /// A line costs one, and one more for each full 256 bytes of it. Default: 50.
     pub flood_rate: u32,
-    /// How many lines one client may send at once: 1 to 1,000,000. Default: 200.
+    /// How many tokens one client may spend at once: 1 to 1,000,000. Default: 200.
     pub flood_burst: u32,
+    /// How many tokens a second all clients of one address (IPv6: one /64) may spend together, at
+    /// length: up to 10,000,000; 0 for any number. Default: `None`, twenty times
+    /// [`flood_rate`](Self::flood_rate).
+    pub flood_address_rate: Option<u32>,
+    /// How many times a second clients of one address may try to log in, at length: up to
+    /// 10,000,000; 0 for any number. Default: `None`, 50, or any number where
+    /// [`flood_rate`](Self::flood_rate) is 0.
+    pub login_rate: Option<u32>,
     /// How many connections there may be, at least 1. Default: `None`, as many as descriptors
     /// allow.
     pub max_clients: Option<usize>,
@@ -95,6 +103,9 @@ pub struct Settings {
     pub close_timeout: Duration,
     /// Up to how many online each coming and going is told one by one; 0 for none. Default: 100.
     pub announce_up_to: usize,
+    /// How many comings and goings a second are told one by one, at length, where so few are
+    /// online: up to 1,000,000; 0 for any number. Default: 5.
+    pub announce_rate: u32,
     /// The longest answer to `list`, in bytes: at least 256. Default: 64 KiB.
     pub list_bytes: usize,
     /// How long a connection may be idle before it is probed, in whole seconds: 6 to 32,767
@@ -144,6 +155,8 @@ impl Default for Settings {
             input_bytes: 64 * MIB,
             flood_rate: 50,
             flood_burst: 200,
+            flood_address_rate: None,
+            login_rate: None,
             max_clients: None,
             max_pending: 4096,
             max_per_address: None,
@@ -153,6 +166,7 @@ impl Default for Settings {
             min_rate: 64 * 1024,
             close_timeout: Duration::from_secs(2),
             announce_up_to: 100,
+            announce_rate: 5,
             list_bytes: 64 * KIB,
             keepalive: Some(Duration::from_secs(60)),
             shutdown_grace: Duration::from_secs(5),

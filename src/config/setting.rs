@@ -194,7 +194,7 @@ pub(super) static FLOOD_RATE: Setting = Setting {
     heading: FAIRNESS,
     kind: Kind::Count(0, 1_000_000),
     default: "50",
-    help: "Lines a second that one client may send at length; 0 = off",
+    help: "Lines a second that one client may send at length; 0 = no flood limit",
 };
 
 /// `--flood-burst`.
@@ -204,6 +204,24 @@ pub(super) static FLOOD_BURST: Setting = Setting {
     kind: Kind::Count(1, 1_000_000),
     default: "200",
     help: "Lines that one client may send at once",
+};
+
+/// `--flood-address-rate`.
+pub(super) static FLOOD_ADDRESS_RATE: Setting = Setting {
+    flag: "flood-address-rate",
+    heading: FAIRNESS,
+    kind: Kind::Count(0, MANY),
+    default: "20 times --flood-rate",
+    help: "The same for all clients of one address (IPv6: of one /64) together; 0 = off",
+};
+
+/// `--login-rate`.
+pub(super) static LOGIN_RATE: Setting = Setting {
+    flag: "login-rate",
+    heading: FAIRNESS,
+    kind: Kind::Count(0, MANY),
+    default: "50, off with --flood-rate 0",
+    help: "Log-ins a second from one address (IPv6: one /64), four times that at once; 0 = off",
 };
 
 /// `--out-budget`.
@@ -242,6 +260,15 @@ pub(super) static ANNOUNCE_UP_TO: Setting = Setting {
     help: "Announce each join and leave up to so many online, sum up beyond",
 };
 
+/// `--announce-rate`.
+pub(super) static ANNOUNCE_RATE: Setting = Setting {
+    flag: "announce-rate",
+    heading: FAIRNESS,
+    kind: Kind::Count(0, 1_000_000),
+    default: "5",
+    help: "Joins and leaves a second told by name, four times that at once; sum up beyond; 0 = all",
+};
+
 /// `--log-format`.
 pub(super) static LOG_FORMAT: Setting = Setting {
     flag: "log-format",
@@ -270,7 +297,7 @@ pub(super) static CAPTURE_SIZE: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub(super) static ALL: [&Setting; 24] = [
+pub(super) static ALL: [&Setting; 27] = [
     &LISTEN,
     &KEEPALIVE,
     &MAX_LINE,
@@ -288,10 +315,13 @@ pub(super) static ALL: [&Setting; 24] = [
     &SHUTDOWN_GRACE,
     &FLOOD_RATE,
     &FLOOD_BURST,
+    &FLOOD_ADDRESS_RATE,
+    &LOGIN_RATE,
     &OUT_BUDGET,
     &FLUSH_SLICE,
     &MIN_RATE,
     &ANNOUNCE_UP_TO,
+    &ANNOUNCE_RATE,
     &LOG_FORMAT,
     &CAPTURE,
     &CAPTURE_SIZE,

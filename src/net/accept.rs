@@ -175,7 +175,7 @@ impl<P: Platform> Server<P> {
             return self.refuse(id, why);
         }
         self.addresses.enter(key, id);
-        self.chat.handle_connect(id, self.now);
+        self.chat.handle_connect(id, key.number(), self.now);
         self.arm_login(id);
         self.bound_pending();
     }

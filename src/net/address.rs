@@ -49,6 +49,11 @@ impl AddressKey {
         }
     }
 
+    /// The same number for one peer, and another for each other.
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+
     /// Whether this is the machine itself. In its network, `::1` is the only address that a peer
     /// can have.
     fn is_loopback(self) -> bool {

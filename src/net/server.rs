@@ -15,10 +15,25 @@ use super::platform::{Event, Platform, Readiness};
 use super::pool::InputPool;
 use super::slots::Slots;
 use super::timers::{NEVER, Timers, ceil_millis};
-use crate::chat::{self, Chat, FloodLimit, Step};
+use crate::chat::{self, Chat, FloodLimit, FloodLimits, Step};
 use crate::config::Settings;
 use crate::metrics::Counters;
 use crate::outbound::{self, ClientId, NoMemory, Outbound};
+
+/// How long a turn takes input before it writes what is due. Whoever is left has its turn in the
+/// next one, before those who come behind it.
+const INPUT_TIME: Duration = Duration::from_millis(5);
+
+/// How many clients that talk as fast as they may are heard at length from one address: more than
+/// people of a school or an office behind one address ever do.
+const CLIENTS_PER_ADDRESS: u32 = 20;
+
+/// How many log-ins a second one address has: as many as a client may say lines, since each is a
+/// line to everyone. A class that comes at once is within the burst.
+const LOGIN_RATE: u32 = 50;
+
+/// How many seconds' worth of what is limited for an address, or for all, is let through at once.
+const BURST_SECONDS: u32 = 4;
 
 /// A server: one chat, and the connections of those in it.
 ///
@@ -381,8 +396,29 @@ fn chat_limits(settings: &Settings) -> chat::Limits {
         max_line: settings.max_line,
         list_bytes: settings.list_bytes,
         login_timeout: settings.login_timeout,
-        flood: FloodLimit { rate: settings.flood_rate, burst: settings.flood_burst },
+        flood: flood_limits(settings),
         announce_up_to: settings.announce_up_to,
+        announce: FloodLimit {
+            rate: settings.announce_rate,
+            burst: BURST_SECONDS.saturating_mul(settings.announce_rate),
+        },
+    }
+}
+
+/// What is not said follows from what is: without a flood limit there is none for addresses.
+fn flood_limits(settings: &Settings) -> FloodLimits {
+    let client = FloodLimit { rate: settings.flood_rate, burst: settings.flood_burst };
+    let address = settings.flood_address_rate;
+    let address = address.unwrap_or(CLIENTS_PER_ADDRESS.saturating_mul(client.rate));
+    let logins = settings.login_rate;
+    let logins = logins.unwrap_or(if client.rate == 0 { 0 } else { LOGIN_RATE });
+    FloodLimits {
+        client,
+        address: FloodLimit {
+            rate: address,
+            burst: BURST_SECONDS.saturating_mul(address).max(client.burst),
+        },
+        logins: FloodLimit { rate: logins, burst: BURST_SECONDS.saturating_mul(logins) },
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use hubbub::chat::{Chat, FloodLimit, Limits, Step};
+use hubbub::chat::{Chat, FloodLimit, FloodLimits, Limits, Step};
 use hubbub::outbound::{self, ClientId, Outbound};
 use hubbub::wire::Frame;
 
@@ -90,8 +90,9 @@ impl Room {
             max_line: MAX_LINE,
             list_bytes: 1024,
             login_timeout: LOGIN_TIMEOUT,
-            flood: FloodLimit { rate: 0, burst: 1 },
+            flood: FloodLimits::OFF,
             announce_up_to,
+            announce: FloodLimit { rate: 5, burst: 20 },
         };
         let outbound = Outbound::new(outbound::Limits {
             log_bytes: 1 << 15,
@@ -111,7 +112,7 @@ impl Room {
     fn does(&mut self, operation: &Operation<'_>) {
         match *operation {
             Operation::Connect if self.read.len() < MAX_PEOPLE => {
-                self.chat.handle_connect(id(self.read.len()), self.now);
+                self.chat.handle_connect(id(self.read.len()), 0, self.now);
                 self.model.connect(self.now);
                 self.read.push((Vec::new(), true));
             }

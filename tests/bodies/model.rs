@@ -27,6 +27,10 @@ pub enum State {
     Gone,
 }
 
+/// So many comings and goings at once are told by name, and one more for each time like this.
+const MAX_TOLD_BY_NAME: u32 = 20;
+const TELL_BY_NAME_EVERY: Duration = Duration::from_millis(200);
+
 /// Everyone, and what is not yet told of who came and went.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -36,12 +40,21 @@ pub struct Model {
     came: u64,
     went: u64,
     summary_at: Option<Duration>,
+    /// How many comings and goings can be told by name, since this time.
+    by_name: (u32, Duration),
 }
 
 impl Model {
     pub fn new(announce_up_to: usize, login_timeout: Duration) -> Self {
-        let people = Vec::new();
-        Self { people, announce_up_to, login_timeout, came: 0, went: 0, summary_at: None }
+        Self {
+            people: Vec::new(),
+            announce_up_to,
+            login_timeout,
+            came: 0,
+            went: 0,
+            summary_at: None,
+            by_name: (MAX_TOLD_BY_NAME, Duration::ZERO),
+        }
     }
 
     pub fn online(&self) -> usize {
@@ -111,7 +124,7 @@ impl Model {
             }
             return self.refuse(who, Notice::NameTaken(held.as_str()), now);
         }
-        if self.online() < self.announce_up_to {
+        if self.is_told_by_name(now, self.online() + 1) {
             self.tell_all(Notice::Joined(name.as_str()));
         } else {
             self.came += 1;
@@ -179,12 +192,24 @@ impl Model {
         let online = self.online();
         let state = std::mem::replace(&mut self.people[who].state, State::Gone);
         let State::Present(name) = state else { return };
-        if online <= self.announce_up_to {
+        if self.is_told_by_name(now, online) {
             self.tell_all(Notice::Left(name.as_str()));
         } else {
             self.went += 1;
             self.summary_at.get_or_insert(now + Duration::from_secs(1));
         }
+    }
+
+    /// Whether a coming or going is told by name: so many are in the room, none is to be summed
+    /// up, and there were few of late.
+    fn is_told_by_name(&mut self, now: Duration, online: usize) -> bool {
+        let (mut may, mut since) = self.by_name;
+        while may < MAX_TOLD_BY_NAME && since + TELL_BY_NAME_EVERY <= now {
+            (may, since) = (may + 1, since + TELL_BY_NAME_EVERY);
+        }
+        let since = if may == MAX_TOLD_BY_NAME { now } else { since };
+        self.by_name = (may.saturating_sub(1), since);
+        may > 0 && online <= self.announce_up_to && self.summary_at.is_none()
     }
 
     /// Time has passed.

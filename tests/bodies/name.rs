@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use caseless::canonical_caseless_match_str;
-use hubbub::chat::{Chat, FloodLimit, Limits, Step};
+use hubbub::chat::{Chat, FloodLimit, FloodLimits, Limits, Step};
 use hubbub::name::{Folded, LookAlike, MAX_SCALARS, Name, RESERVED, trim};
 use hubbub::outbound::{self, ClientId, Outbound};
 use hubbub::wire::{Frame, Notice};
@@ -81,14 +81,15 @@ impl Room {
             max_line: 256,
             list_bytes: 1024,
             login_timeout: Duration::from_secs(30),
-            flood: FloodLimit { rate: 0, burst: 1 },
+            flood: FloodLimits::OFF,
             announce_up_to: 0,
+            announce: FloodLimit::OFF,
         };
         Self { chat: Chat::new(limits, outbound), present: Vec::new() }
     }
 
     fn enter(&mut self, id: ClientId, text: &str) {
-        self.chat.handle_connect(id, NOON);
+        self.chat.handle_connect(id, 0, NOON);
         let _ = self.chat.handle_frame(id, Frame::Line(text.as_bytes()), NOON);
         if !self.read(id).contains("Welcome ") {
             return;

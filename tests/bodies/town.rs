@@ -13,9 +13,10 @@ pub const MAX_GUESTS: usize = 24;
 
 pub const MAX_LINE: usize = 64;
 
-/// A step of the clock. No time-out is near a multiple of it, so that it does not matter that the
-/// server learns of things some microseconds after the town.
-pub const TICK: Duration = Duration::from_millis(70);
+/// A step of the clock. No time-out is near a multiple of it, and no multiple of the 200 ms that a
+/// greeting takes, so that it does not matter that the server learns of things some microseconds
+/// after the town.
+pub const TICK: Duration = Duration::from_micros(70_013);
 
 pub const LOGIN_TIMEOUT: Duration = Duration::from_millis(30_053);
 pub const ANNOUNCE_UP_TO: usize = 3;

@@ -31,7 +31,7 @@ const MIN_LINES: usize = 150;
 
 #[test]
 fn forty_people_spend_an_evening_and_each_reads_exactly_their_lines() {
-    let mut server = Server::start("--login-timeout 4");
+    let mut server = Server::start("--login-timeout 4 --announce-rate 0");
     // Two who never say who they are: one is silent, the other goes silent within a name.
     let mut silent = [server.connect(), server.connect()];
     silent[1].send_bytes("יוס".as_bytes());
