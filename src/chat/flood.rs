@@ -179,10 +179,11 @@ mod tests {
         let (mut bucket, start) = (Bucket::default(), Duration::from_secs(20));
         assert!(bucket.take_free_line(start));
         assert!(!bucket.take_free_line(start));
-        assert!(!bucket.take_free_line(start + FREE_AFTER - Duration::from_millis(1)));
+        let too_soon = Duration::from_millis(9_999);
+        assert!(!bucket.take_free_line(start + too_soon));
         assert_eq!(drain(&mut bucket, start), 200);
         let full = start + Duration::from_secs(4);
-        assert!(!bucket.take_free_line(full + FREE_AFTER - Duration::from_millis(1)));
+        assert!(!bucket.take_free_line(full + too_soon));
         assert!(bucket.take_free_line(full + FREE_AFTER));
     }
 

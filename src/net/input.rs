@@ -21,8 +21,11 @@ const LARGE_READ: usize = 64 * 1024;
 /// connection's input is never more than that.
 pub(super) const BUFFER_BEYOND_LINE: usize = LARGE_READ;
 
-/// The most lines of one connection in one turn.
-const MAX_LINES: usize = 64;
+/// The most work of one connection in one turn, as [`Chat::work`] counts it: 64 short lines, 16 KiB
+/// of long ones, or one long answer.
+///
+/// [`Chat::work`]: crate::chat::Chat::work
+const MAX_WORK: u64 = 64;
 
 /// What a lingering connection may still send, in bytes.
 const MAX_DISCARD: u32 = 64 * 1024;
@@ -45,7 +48,8 @@ struct Window<'a> {
     buffer: &'a mut [u8],
     start: usize,
     end: usize,
-    lines: usize,
+    /// The turn is over when so much work was done.
+    work_until: u64,
 }
 
 impl<P: Platform> Server<P> {
@@ -56,7 +60,8 @@ impl<P: Platform> Server<P> {
         let mut buffer = std::mem::take(&mut self.buffer);
         self.pool.release(unread.len());
         buffer[..unread.len()].copy_from_slice(&unread);
-        let mut window = Window { buffer: &mut buffer, start: 0, end: unread.len(), lines: 0 };
+        let work_until = self.chat.work() + MAX_WORK;
+        let mut window = Window { buffer: &mut buffer, start: 0, end: unread.len(), work_until };
 
         let mut pause = self.take_lines(id, &mut window);
         if pause == Pause::Hungry && self.fill(id, &mut window) {
@@ -74,7 +79,7 @@ impl<P: Platform> Server<P> {
         let (mut framer, ended) = (connection.framer, connection.ended);
         let mut input = &window.buffer[window.start..window.end];
         let pause = loop {
-            if window.lines == MAX_LINES {
+            if self.chat.work() >= window.work_until {
                 break Pause::TurnOver;
             }
             let (before, offered) = (framer, input);
@@ -82,7 +87,7 @@ impl<P: Platform> Server<P> {
             let frame = frame.or_else(|| if ended { framer.finish(&mut input) } else { None });
             let Some(frame) = frame else { break Pause::Hungry };
             match self.chat.handle_frame(id, frame, self.now) {
-                Step::Next => window.lines += 1,
+                Step::Next => {}
                 Step::Close => break Pause::Closed,
                 step => {
                     (framer, input) = (before, offered);

@@ -246,7 +246,15 @@ impl<P: Platform> Server<P> {
                 Phase::Draining => {}
                 Phase::Lingering => self.discard(id),
             }
+            if self.has_taken(INPUT_TIME) {
+                break;
+            }
         }
+    }
+
+    /// Whether this turn has lasted so long already.
+    fn has_taken(&self, time: Duration) -> bool {
+        self.platform.now() >= self.now + time
     }
 
     fn handle_backpressure(&mut self) {
@@ -263,11 +271,12 @@ impl<P: Platform> Server<P> {
     /// Lets those go on for whom there is room now. Those who were held have their turn at once,
     /// in the order in which they came: behind whoever had its turn just before, they would find
     /// the room taken again, and wait for ever. Each gets an equal part of the room, in bytes,
-    /// however long its lines are. Whoever there is no room for is not even looked at.
+    /// however long its lines are. Whoever there is no room for is not even looked at. Half of the
+    /// time for input is left to those who were not held.
     fn release(&mut self) {
         for talkers in (1..=self.held.len()).rev() {
             self.chat.outbound.begin_share(talkers);
-            if !self.chat.outbound.has_room(false) {
+            if !self.chat.outbound.has_room(false) || self.has_taken(INPUT_TIME / 2) {
                 break;
             }
             let Some(Held { id, since }) = self.held.pop_front() else { break };

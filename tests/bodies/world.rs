@@ -108,6 +108,8 @@ pub struct World {
     /// No wait lasts beyond this, or longer than that.
     pub horizon: Option<Duration>,
     pub longest_wait: Duration,
+    /// How long the server works on what one read gives it.
+    pub read_takes: Duration,
     /// Where the next peers connect from; this machine unless a test says otherwise.
     pub address: Ipv4Addr,
     /// What went wrong so far, by kind.
@@ -143,6 +145,7 @@ impl World {
             listening: true,
             horizon: None,
             longest_wait: LONGEST_WAIT,
+            read_takes: Duration::ZERO,
             address: Ipv4Addr::LOCALHOST,
             met: BTreeMap::new(),
             turns: 0,
@@ -391,6 +394,7 @@ impl Platform for World {
                 _ => Err(ErrorKind::WouldBlock.into()),
             };
         }
+        self.now += self.read_takes;
         if count > 1 && self.strikes(self.faults.short, "short read") {
             // The rest arrives just after: a short read has drained the socket.
             count = self.random.usize(1..count);

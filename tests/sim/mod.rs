@@ -5,6 +5,7 @@ mod model;
 mod recorded;
 mod runs;
 mod shrink;
+mod turns;
 
 use std::time::Duration;
 
