@@ -15,7 +15,9 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let code = match Cli::parse().action() {
         Action::Serve(flags) => serve(&flags),
-        Action::Chat { name, server } => chat(&Options { name, server }),
+        Action::Chat { name, server, heartbeat } => {
+            chat(&Options { name, server, heartbeat: heartbeat.0 })
+        }
         Action::Completions { shell } => print(&config::completions(shell)),
         Action::Man => config::man().map_err(anyhow::Error::from).and_then(|page| print(&page)),
     };

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 
+use super::link::Link;
+#[cfg(target_os = "linux")]
+use super::{diag::send_queue, outgoing::DEAD_AFTER};
 use crate::config::Server;
 use crate::wire::{DEFAULT_MAX_LINE, Frame, Framer, Notice, Reply, max_server_line};
 
@@ -28,6 +31,10 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 
+/// How much the system may hold that it has not sent, in bytes.
+#[cfg(target_os = "linux")]
+const NOTSENT_LOWAT: u32 = 32 * 1024;
+
 /// A connection, and what of it was read but not yet taken. It holds less than [`MAX_LINE`] and one
 /// read.
 #[derive(Debug)]
@@ -37,6 +44,12 @@ pub(super) struct Connection {
     buffer: Vec<u8>,
     /// How much of the front of `buffer` was taken.
     taken: usize,
+    /// One's name as the server writes it, once logged in.
+    me: String,
+    /// How long one read waits, as the system was told last.
+    read_timeout: Option<Duration>,
+    /// When the connection was last looked after.
+    ticked: Instant,
 }
 
 /// What the server said.
@@ -47,6 +60,19 @@ pub(super) enum Heard {
     Line(String),
     /// A line that was too long, or no text at all, was dropped.
     Dropped,
+}
+
+impl Heard {
+    /// The notice that it is, if it is one.
+    pub(super) fn notice(&self) -> Option<Notice<'_>> {
+        match self {
+            Self::Line(line) => match Reply::parse(line) {
+                Some(Reply::Notice(notice)) => Some(notice),
+                _ => None,
+            },
+            Self::Dropped => None,
+        }
+    }
 }
 
 /// What came of offering a name.
@@ -81,8 +107,31 @@ impl Connection {
         stream.set_nodelay(true)?;
         let keepalive =
             TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
-        Ok(Self { stream, framer: Framer::default(), buffer: Vec::new(), taken: 0 })
+        let socket = SockRef::from(&stream);
+        socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
+        #[cfg(target_os = "linux")]
+        {
+            // What the server does not take stays here, where it is known not to be sent.
+            socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
+            if send_queue(&stream).is_none() {
+                // Without a look at what is acknowledged, the system has to notice a dead link.
+                socket.set_tcp_user_timeout(Some(DEAD_AFTER))?;
+            }
+        }
+        Ok(Self {
+            stream,
+            framer: Framer::default(),
+            buffer: Vec::new(),
+            taken: 0,
+            me: String::new(),
+            read_timeout: None,
+            ticked: now(),
+        })
+    }
+
+    /// One's name as the server writes it; empty before the login.
+    pub(super) fn me(&self) -> &str {
+        &self.me
     }
 
     /// A second handle, for writing while this one reads.
@@ -97,16 +146,41 @@ impl Connection {
     }
 
     /// Waits for the next whole line; `None` at the end of the stream. A last line without a
-    /// terminator is never taken: it may be half of what was meant.
-    pub(super) fn hear(&mut self) -> io::Result<Option<Heard>> {
+    /// terminator is never taken: it may be half of what was meant. While it waits, the link is
+    /// looked after.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket, and `TimedOut` when nothing that was sent is answered any more.
+    pub(super) fn hear(&mut self, link: &Link) -> io::Result<Option<Heard>> {
+        let every = link.tick_every();
         loop {
             if let Some(heard) = self.take() {
                 return Ok(Some(heard));
             }
-            if !self.fill()? {
-                return Ok(None);
+            if now().saturating_duration_since(self.ticked) >= every {
+                self.ticked = now();
+                if !link.tick() {
+                    return Err(unanswered());
+                }
+            }
+            self.wait_at_most(every)?;
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
             }
         }
+    }
+
+    /// From now on, a read waits for so long.
+    fn wait_at_most(&mut self, time: Duration) -> io::Result<()> {
+        if self.read_timeout != Some(time) {
+            self.stream.set_read_timeout(Some(time))?;
+            self.read_timeout = Some(time);
+        }
+        Ok(())
     }
 
     /// Offers a name and waits for the answer, at most for `patience`. `show` is given every line
@@ -128,7 +202,9 @@ impl Connection {
             if let Heard::Line(line) = &heard
                 && let Some(answer) = answer(line)
             {
-                self.stream.set_read_timeout(None)?;
+                if let Login::Welcome(me) = &answer {
+                    self.me.clone_from(me);
+                }
                 return Ok(answer);
             }
         }
@@ -143,7 +219,7 @@ impl Connection {
             if left.is_zero() {
                 return Err(late());
             }
-            self.stream.set_read_timeout(Some(left))?;
+            self.wait_at_most(left)?;
             match self.fill() {
                 Ok(true) => {}
                 Ok(false) => return Ok(None),
@@ -195,6 +271,10 @@ fn answer(line: &str) -> Option<Login> {
         }
         other => other.is_refusal().then_some(Login::NameRefused),
     }
+}
+
+fn unanswered() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "what was sent is not acknowledged any more")
 }
 
 fn late() -> io::Error {

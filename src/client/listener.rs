@@ -3,21 +3,18 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::connection::{Connection, Heard, Login, now};
+use super::link::Link;
 use super::names::Names;
+use super::unconfirmed::{MAX_NAMED, Unsure};
 use super::{ClientError, LOGIN_PATIENCE};
 use crate::config::Server;
 use crate::wire::{Notice, Reply};
-
-/// How long a typed line may wait for a server that does not read.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How patient the client is after it lost the server.
 #[derive(Clone, Copy, Debug)]
@@ -52,93 +49,6 @@ pub(super) enum Shown {
     Word(String),
 }
 
-/// The connection as the keyboard sees it.
-#[derive(Debug, Default)]
-pub(super) struct Link(Mutex<LinkState>);
-
-#[derive(Debug, Default)]
-enum LinkState {
-    /// There is none now.
-    #[default]
-    Down,
-    Up(TcpStream),
-    /// The user leaves: there will be no other.
-    Leaving(Option<TcpStream>),
-}
-
-/// Why a line was not sent.
-#[derive(Debug)]
-pub(super) enum NotSent {
-    NotConnected,
-    /// It was sent in part at most, and the connection is closed.
-    Failed(io::Error),
-}
-
-impl Link {
-    /// Sends a line; its terminator is added.
-    pub(super) fn send(&self, line: &str) -> Result<(), NotSent> {
-        let state = self.lock();
-        let LinkState::Up(stream) = &*state else { return Err(NotSent::NotConnected) };
-        write_line(stream, line).map_err(NotSent::Failed)
-    }
-
-    /// Says goodbye. From now on the end of the stream is not a loss: the listener, who sees it,
-    /// has to wait until that is written down.
-    pub(super) fn leave(&self) {
-        let mut state = self.lock();
-        *state = match std::mem::take(&mut *state) {
-            LinkState::Up(stream) => {
-                // If it cannot be sent, the server is gone, and closing follows anyway.
-                let _ = write_line(&stream, "quit");
-                LinkState::Leaving(Some(stream))
-            }
-            LinkState::Leaving(stream) => LinkState::Leaving(stream),
-            LinkState::Down => LinkState::Leaving(None),
-        };
-    }
-
-    /// Ends the connection of a user who leaves, whatever the server still has to say.
-    pub(super) fn close(&self) {
-        if let LinkState::Leaving(Some(stream)) = &*self.lock() {
-            // It fails when the connection is gone, which is what was wanted.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    /// There is a connection; `false` when the user has left.
-    pub(super) fn up(&self, stream: TcpStream) -> bool {
-        let mut state = self.lock();
-        let wanted = !matches!(*state, LinkState::Leaving(_));
-        if wanted {
-            *state = LinkState::Up(stream);
-        }
-        wanted
-    }
-
-    /// The connection is gone; `false` when the user has left.
-    fn down(&self) -> bool {
-        let mut state = self.lock();
-        let wanted = !matches!(*state, LinkState::Leaving(_));
-        if wanted {
-            *state = LinkState::Down;
-        }
-        wanted
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LinkState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Writes a line, or ends the connection.
-fn write_line(mut stream: &TcpStream, line: &str) -> io::Result<()> {
-    stream.write_all(format!("{line}\n").as_bytes()).inspect_err(|_| {
-        // Half a line may be out: the listener sees the end and connects anew. If this fails, the
-        // connection is gone already.
-        let _ = stream.shutdown(Shutdown::Both);
-    })
-}
-
 /// What the listening thread knows.
 pub(super) struct Listener {
     pub(super) name: String,
@@ -169,11 +79,10 @@ impl Listener {
         let mut backoff = Backoff::new(self.patience.first_wait, self.patience.longest_wait);
         loop {
             self.hear_out(&mut connection);
+            let lost = self.link.down();
             connection.close();
-            if !self.link.down() {
-                return Ok(());
-            }
-            match self.connect_again(&mut backoff)? {
+            let Ok(unsure) = lost else { return Ok(()) };
+            match self.connect_again(&mut backoff, unsure.as_ref())? {
                 Some(again) => connection = again,
                 None => return Ok(()),
             }
@@ -186,29 +95,43 @@ impl Listener {
     /// connected" because this thread has not run yet.
     pub(super) fn adopt(&self, connection: &Connection) {
         let writer = connection.writer();
-        let ready = writer.and_then(|w| w.set_write_timeout(Some(WRITE_TIMEOUT)).map(|()| w));
-        if !ready.is_ok_and(|writer| self.link.up(writer)) {
+        if !writer.is_ok_and(|writer| self.link.up(writer, connection.me())) {
             connection.close();
         }
     }
 
     /// Hands on what the server says until it has no more to say.
     fn hear_out(&self, connection: &mut Connection) {
-        // Why a connection broke helps nobody at a chat; that it broke is told.
-        while let Ok(Some(heard)) = connection.hear() {
-            self.show(&heard);
+        let mut stops = false;
+        loop {
+            match connection.hear(&self.link) {
+                Ok(Some(heard)) => {
+                    stops |= heard.notice() == Some(Notice::ShuttingDown);
+                    self.show(&heard);
+                }
+                // A server that shuts down may have left lines unread.
+                Ok(None) if !stops => return self.link.ended_in_order(),
+                // Why a connection broke helps nobody at a chat; that it broke is told.
+                Ok(None) | Err(_) => return,
+            }
         }
     }
 
     /// Waits and tries until the name is taken again; `None` when the user has left.
-    fn connect_again(&self, backoff: &mut Backoff) -> Result<Option<Connection>, ClientError> {
+    fn connect_again(
+        &self,
+        backoff: &mut Backoff,
+        unsure: Option<&Unsure>,
+    ) -> Result<Option<Connection>, ClientError> {
         let Self { name, server, .. } = self;
         let mut trouble = format!("Connection to {server} lost.");
+        let mut lost = unsure.map(lost_words).unwrap_or_default();
         let mut give_up: Option<Instant> = None;
         loop {
             let left = give_up.map(|end| end.saturating_duration_since(now()));
             let wait = backoff.next(random()).min(left.unwrap_or(Duration::MAX));
             self.say(format!("{trouble} Trying again in {} s ...", seconds(wait)));
+            lost.drain(..).for_each(|word| self.say(word));
             if self.left.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                 return Ok(None);
             }
@@ -266,6 +189,9 @@ impl Listener {
             self.say("A line of the server was too long and is left out.".to_owned());
             return;
         };
+        if let Some(Reply::Broadcast { from, text }) = Reply::parse(line) {
+            self.link.heard(from, text);
+        }
         if learn(&self.names, line) {
             self.hand_on(Shown::Line(line.clone()));
         }
@@ -290,8 +216,24 @@ pub(super) fn learn(names: &Mutex<Names>, line: &str) -> bool {
 }
 
 fn is_name_taken(heard: &Heard) -> bool {
-    let Heard::Line(line) = heard else { return false };
-    matches!(Reply::parse(line), Some(Reply::Notice(Notice::NameTaken(_))))
+    matches!(heard.notice(), Some(Notice::NameTaken(_)))
+}
+
+/// What is said of lines that the server has not confirmed, so that they can be sent again.
+pub(super) fn lost_words(unsure: &Unsure) -> Vec<String> {
+    let Unsure { count, texts, .. } = unsure;
+    if let (1, [text]) = (count, texts.as_slice()) {
+        return vec![format!("Not confirmed by the server, so it is probably lost: {text}")];
+    }
+    let named = texts.len().min(MAX_NAMED);
+    let what = "lines were not confirmed by the server and are probably lost";
+    let first = match (named, u64::try_from(named) == Ok(*count)) {
+        (0, _) => format!("{count} {what}."),
+        (_, true) => format!("{count} {what}:"),
+        _ => format!("{count} {what}; {named} of them:"),
+    };
+    let rows = texts.iter().take(named).map(|text| format!("    {text}"));
+    [first].into_iter().chain(rows).collect()
 }
 
 /// Seconds as people read them: never none.

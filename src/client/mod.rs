@@ -11,24 +11,33 @@
 //! * [`screen`]: what a line of the server looks like. Pure; fuzzed.
 //! * `names`: names that were seen, and completion. Pure.
 //! * `backoff`: how long to wait before the next try. Pure; randomness is an argument.
+//! * `link`: what goes out, over whichever connection there is: lines and heartbeats.
+//! * `outgoing`: what goes out over one connection; whether anything of it is answered.
+//! * `unconfirmed`: what was sent and is not known to have arrived. Pure.
+//! * `diag`: what the system knows about what was sent.
 //! * `listener`: reads what comes, and connects again when the server goes away.
 //! * `gate`: who has the screen, the printer or the keyboard.
 //! * `terminal`: the keyboard and the screen, when both are a terminal.
 //! * `pipe`: the same for a script: lines in, lines out, an exit code.
 //!
 //! Guarantees: no byte of the server steers the terminal; memory is bounded whatever the server
-//! sends; a line that was not sent is told so; an unterminated last line is never acted on.
+//! sends; a line that was not sent, or may not have arrived, is told so; no write waits without end;
+//! an unterminated last line is never acted on.
 
 mod backoff;
 mod connection;
+mod diag;
 mod gate;
+mod link;
 mod listener;
 mod names;
+mod outgoing;
 mod pipe;
 pub mod screen;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod unconfirmed;
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -49,6 +58,9 @@ pub struct Options {
     pub name: String,
     /// Where the server listens.
     pub server: Server,
+    /// After how long without a line an empty one is sent, so that no proxy takes a quiet chat
+    /// for a dead one; `None` for never.
+    pub heartbeat: Option<Duration>,
 }
 
 /// How a session ended that did not fail.
@@ -139,9 +151,9 @@ pub fn run(options: &Options) -> Result<Outcome, ClientError> {
         && io::stdout().is_terminal()
         && let Some(terminal) = terminal::Terminal::open()?
     {
-        return terminal.run(&options.name, &options.server);
+        return terminal.run(options);
     }
-    pipe::run(&options.name, &options.server)
+    pipe::run(options)
 }
 
 /// Refuses what would be another thing than a name on the wire: no line, or several. The rest is

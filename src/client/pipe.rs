@@ -5,7 +5,6 @@
 //! for the other.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -13,8 +12,10 @@ use std::thread::{self, JoinHandle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::connection::{Connection, Heard, Login};
+use super::link::{Link, NotSent};
 use super::screen::plain;
-use super::{ClientError, LOGIN_PATIENCE, Outcome, closed_early, connect};
+use super::unconfirmed::Unsure;
+use super::{ClientError, LOGIN_PATIENCE, Options, Outcome, closed_early, connect};
 use crate::config::Server;
 use crate::wire::{Command, Notice, Reply};
 
@@ -28,33 +29,41 @@ const READ_SIZE: usize = 16 * 1024;
 const MAX_QUIT: usize = 64;
 
 /// Runs over standard input and output.
-pub(super) fn run(name: &str, server: &Server) -> Result<Outcome, ClientError> {
+pub(super) fn run(options: &Options) -> Result<Outcome, ClientError> {
     let (mut output, mut words) = (io::stdout(), io::stderr());
-    exchange(name, server, io::stdin(), Printer::new(&mut output, &mut words, input_waits))
+    exchange(options, io::stdin(), Printer::new(&mut output, &mut words, input_waits))
 }
 
 /// One session: `input` is sent, what comes is printed.
 pub(super) fn exchange(
-    name: &str,
-    server: &Server,
+    options: &Options,
     input: impl Read + Send + 'static,
     mut printer: Printer<'_>,
 ) -> Result<Outcome, ClientError> {
+    let Options { name, server, heartbeat } = options;
     let broken = |source| ClientError::Broken { server: server.to_string(), source };
     let mut connection = connect(server)?;
     if log_in(&mut connection, name, server, &mut printer)? == Outcome::Refused {
         return printer.finish();
     }
     let finishing = Arc::new(AtomicBool::new(false));
-    let stream = connection.writer().map_err(broken)?;
-    let sender = start_sender(stream, input, Arc::clone(&finishing))?;
-    let end = print_all(&mut connection, &mut printer, &finishing).map_err(broken)?;
-    // Whatever is still being sent has nobody to go to.
-    connection.close();
-    if printer.stopped {
-        return Err(ClientError::ShutDown);
+    let link = Arc::new(Link::new(*heartbeat));
+    link.up(connection.writer().map_err(broken)?, connection.me());
+    let sender = start_sender(Arc::clone(&link), input, Arc::clone(&finishing))?;
+    let end = print_all(&mut connection, &link, &mut printer, &finishing);
+    let finished = finishing.load(Ordering::SeqCst);
+    if matches!(end, Ok(End::Stream)) && finished && !printer.stopped {
+        link.ended_in_order();
     }
-    match (end, finishing.load(Ordering::SeqCst)) {
+    let lost = if matches!(end, Ok(End::Stream) | Err(_)) { link.unsure() } else { None };
+    // Whatever is still being sent has nobody to go to.
+    link.end();
+    if let Some(unsure) = lost.or(link.close()) {
+        printer.say(&unsure_words(&unsure));
+    }
+    connection.close();
+    match (end.map_err(broken)?, finished) {
+        _ if printer.stopped => return Err(ClientError::ShutDown),
         (End::NobodyReads, _) => return printer.finish(),
         (End::Stream, false) => return Err(ClientError::Closed),
         (End::Stream, true) => {}
@@ -64,6 +73,18 @@ pub(super) fn exchange(
         Ok(Err(SendError::Input(source))) => Err(ClientError::Input(source)),
         Ok(Ok(())) | Err(_) => printer.finish(),
     }
+}
+
+/// What is said of lines that the server has not confirmed, so that a script can go on with them.
+fn unsure_words(unsure: &Unsure) -> String {
+    let Unsure { first, count, texts } = unsure;
+    let last = first + count - 1;
+    let lines =
+        if *count == 1 { format!("Line {first}") } else { format!("Lines {first} to {last}") };
+    // Without room for all of them, the text is that of a later line.
+    let text = texts.first().filter(|_| u64::try_from(texts.len()) == Ok(*count));
+    let text = text.map(|text| format!("; line {first} is: {text}")).unwrap_or_default();
+    format!("{lines} of the input may be lost: not confirmed by the server{text}")
 }
 
 fn log_in(
@@ -91,6 +112,7 @@ enum End {
 
 fn print_all(
     connection: &mut Connection,
+    link: &Link,
     printer: &mut Printer<'_>,
     finishing: &AtomicBool,
 ) -> io::Result<End> {
@@ -99,8 +121,15 @@ fn print_all(
         if printer.is_deaf() && !finishing.load(Ordering::SeqCst) && !(printer.input_waits)() {
             return Ok(End::NobodyReads);
         }
-        match connection.hear()? {
-            Some(heard) => printer.print(&heard),
+        match connection.hear(link)? {
+            Some(heard) => {
+                if let Heard::Line(line) = &heard
+                    && let Some(Reply::Broadcast { from, text }) = Reply::parse(line)
+                {
+                    link.heard(from, text);
+                }
+                printer.print(&heard);
+            }
             None => return Ok(End::Stream),
         }
     }
@@ -131,8 +160,7 @@ impl<'a> Printer<'a> {
 
     fn print(&mut self, heard: &Heard) {
         let Heard::Line(line) = heard else {
-            // Standard error may be closed; then nobody wants to know.
-            let _ = writeln!(self.words, "* A line of the server was too long and is left out.");
+            self.say("A line of the server was too long and is left out.");
             return;
         };
         if let Some(Reply::Notice(notice)) = Reply::parse(line) {
@@ -143,6 +171,12 @@ impl<'a> Printer<'a> {
             let written = self.output.write_all(plain(line).as_bytes());
             self.failure = written.and_then(|()| self.output.flush()).err();
         }
+    }
+
+    /// The client itself speaks.
+    fn say(&mut self, word: &str) {
+        // Standard error may be closed; then nobody wants to know.
+        let _ = self.words.write_all(plain(&format!("* {word}")).as_bytes());
     }
 
     fn is_deaf(&self) -> bool {
@@ -168,26 +202,24 @@ enum SendError {
 /// Sends the input on a thread of its own. `finishing` becomes true before the last write, so
 /// that whoever sees the server close after it knows that nothing is missing.
 fn start_sender(
-    stream: TcpStream,
+    link: Arc<Link>,
     input: impl Read + Send + 'static,
     finishing: Arc<AtomicBool>,
 ) -> Result<JoinHandle<Result<(), SendError>>, ClientError> {
     let send = move || {
-        let sent = send_all(&stream, input, &finishing);
+        let sent = send_all(&link, input, &finishing);
         finishing.store(true, Ordering::SeqCst);
-        // After an error there is nothing to wait for; otherwise the answers are still to come.
-        // Either fails only when the connection is gone.
-        let _ = stream.shutdown(if sent.is_ok() { Shutdown::Write } else { Shutdown::Both });
+        link.end();
+        if sent.is_err() {
+            // There is nothing to wait for.
+            link.hang_up();
+        }
         sent
     };
     thread::Builder::new().name("sender".into()).spawn(send).map_err(ClientError::Start)
 }
 
-fn send_all(
-    mut stream: &TcpStream,
-    mut input: impl Read,
-    finishing: &AtomicBool,
-) -> Result<(), SendError> {
+fn send_all(link: &Link, mut input: impl Read, finishing: &AtomicBool) -> Result<(), SendError> {
     let mut buffer = vec![0; READ_SIZE];
     let mut watch = LineWatch::default();
     let mut filled = read_start(&mut input, &mut buffer).map_err(SendError::Input)?;
@@ -197,7 +229,7 @@ fn send_all(
         if quit.is_some() {
             finishing.store(true, Ordering::SeqCst);
         }
-        stream.write_all(&chunk[..quit.unwrap_or(chunk.len())]).map_err(SendError::Socket)?;
+        send(link, &chunk[..quit.unwrap_or(chunk.len())])?;
         if quit.is_some() {
             return Ok(());
         }
@@ -206,9 +238,20 @@ fn send_all(
     }
     finishing.store(true, Ordering::SeqCst);
     if watch.within_line {
-        stream.write_all(b"\n").map_err(SendError::Socket)?;
+        send(link, b"\n")?;
     }
     Ok(())
+}
+
+/// Sends, however long it takes: a long pipe is held back by the server. When the connection ends,
+/// this does, too.
+fn send(link: &Link, bytes: &[u8]) -> Result<(), SendError> {
+    link.send_bytes(bytes).map_err(|error| {
+        SendError::Socket(match error {
+            NotSent::Failed(error) => error,
+            NotSent::NotConnected | NotSent::Full => ErrorKind::NotConnected.into(),
+        })
+    })
 }
 
 /// Reads until it is clear whether there is a byte-order mark.

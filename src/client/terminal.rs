@@ -23,10 +23,11 @@ use signal_hook::iterator::Signals;
 
 use super::connection::{Connection, Heard, Login};
 use super::gate::Gate;
-use super::listener::{Link, Listener, NotSent, Patience, Shown, learn};
+use super::link::{Link, NotSent};
+use super::listener::{Listener, Patience, Shown, learn, lost_words};
 use super::names::Names;
 use super::screen::Screen;
-use super::{ClientError, LOGIN_PATIENCE, Outcome, closed_early, connect};
+use super::{ClientError, LOGIN_PATIENCE, Options, Outcome, closed_early, connect};
 use crate::config::Server;
 use crate::name::Name;
 use crate::wire::{Command, DEFAULT_MAX_LINE};
@@ -40,11 +41,12 @@ const MAX_BATCH: usize = 16 * 1024;
 /// How many lines one can go back to.
 const HISTORY: usize = 500;
 
-/// How long the server has to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long the server has to say goodbye. With the time below this is less than a second:
+/// whoever leaves has the prompt of the shell back at once, whatever the server does.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// How long what was said last has to reach the screen.
-const LAST_PRINT: Duration = Duration::from_secs(1);
+const LAST_PRINT: Duration = Duration::from_millis(250);
 
 /// How often the keyboard is called away until it answers.
 const CALL_INTERVAL: Duration = Duration::from_millis(50);
@@ -129,7 +131,8 @@ impl Terminal {
     }
 
     /// A session, from the first connection to the goodbye.
-    pub(super) fn run(self, name: &str, server: &Server) -> Result<Outcome, ClientError> {
+    pub(super) fn run(self, options: &Options) -> Result<Outcome, ClientError> {
+        let Options { name, server, heartbeat } = options;
         let mut connection = connect(server)?;
         let Some(me) = self.log_in(&mut connection, name, server)? else {
             return Ok(Outcome::Refused);
@@ -144,7 +147,8 @@ impl Terminal {
             Paper { printer, gate: Arc::clone(&gate), colour, me: me.clone() },
             to_show,
         )?;
-        let link = Arc::new(Link::default());
+        let link = Arc::new(Link::new(*heartbeat));
+        start_sender(Arc::clone(&link), shown.clone())?;
         let (stay, left) = channel();
         let listener = Listener {
             name: name.to_owned(),
@@ -158,7 +162,7 @@ impl Terminal {
         let verdict = start_listener(listener, connection)?;
         let session = Session { link, gate, verdict, printed, stay };
         let typed = read_keyboard(&mut editor, &me, colour, &session, &interrupted);
-        session.end(typed, editor)
+        session.end(typed, editor, colour)
     }
 
     /// Takes the name and returns it as the server writes it; `None` when it is refused.
@@ -191,17 +195,21 @@ impl Session {
         self,
         typed: Result<(), ClientError>,
         editor: LineEditor,
+        colour: bool,
     ) -> Result<Outcome, ClientError> {
         let Self { link, gate, verdict, printed, stay } = self;
         link.leave();
         drop(stay);
         let last = verdict.recv_timeout(GOODBYE);
-        link.close();
+        let unsure = link.close();
         // A print that waits for the keyboard comes back when there is none any more.
         drop(editor);
         gate.open();
         // Nothing is ever sent here: it ends by the hanging up, or by the time.
         let _ = printed.recv_timeout(LAST_PRINT);
+        for word in unsure.iter().flat_map(lost_words) {
+            print_now(&screen(colour).word(&word));
+        }
         typed?;
         match last {
             Ok(verdict) => verdict.map(|()| Outcome::Done),
@@ -229,14 +237,19 @@ fn read_keyboard(
         match typed {
             // Pasted text can hold several lines.
             Ok(text) => {
-                for line in text.lines() {
+                let mut lines = text.lines();
+                while let Some(line) = lines.next() {
                     editor.add_history_entry(line)?;
                     if Command::parse(line.as_bytes()) == Ok(Command::Quit) {
                         return Ok(());
                     }
-                    if let Some(word) = send(&session.link, line) {
-                        print_now(&screen(colour).word(&word));
-                    }
+                    let Some(word) = send(&session.link, line) else { continue };
+                    // What stands behind a line that was not sent is not sent either.
+                    let word = match lines.by_ref().count() {
+                        0 => word,
+                        behind => format!("{word} Nor were the {behind} lines behind it."),
+                    };
+                    print_now(&screen(colour).word(&word));
                 }
             }
             Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(()),
@@ -261,7 +274,22 @@ fn send(link: &Link, typed: &str) -> Option<String> {
         Ok(()) => None,
         Err(NotSent::NotConnected) => Some("Not connected: the line was not sent.".to_owned()),
         Err(NotSent::Failed(error)) => Some(format!("The line was not sent: {error}.")),
+        Err(NotSent::Full) => {
+            let what = "the server does not take the lines that wait already";
+            Some(format!("The line was not sent: {what}."))
+        }
     }
+}
+
+/// Starts the thread that sends what the system has no room for at once.
+fn start_sender(link: Arc<Link>, shown: SyncSender<Shown>) -> Result<(), ClientError> {
+    let tell = move || {
+        // Where there is no room for it, there is enough to read.
+        let _ = shown.try_send(Shown::Word("The server does not take what you send yet.".into()));
+    };
+    let send = move || link.send_backlog(tell);
+    thread::Builder::new().name("sender".into()).spawn(send).map_err(ClientError::Start)?;
+    Ok(())
 }
 
 /// Starts the thread that listens.

@@ -10,7 +10,8 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::connection::{Connection, Heard, Login, MAX_LINE};
-use super::listener::{Link, Listener, NotSent, Patience, Shown};
+use super::link::{Link, NotSent};
+use super::listener::{Listener, Patience, Shown};
 use super::names::Names;
 use super::pipe::{Printer, exchange};
 use super::{ClientError, Options, Outcome, run};
@@ -77,6 +78,10 @@ fn play<T: Send + 'static>(
     (server, thread::spawn(move || script(listener)))
 }
 
+fn options(name: &str, server: &Server) -> Options {
+    Options { name: name.to_owned(), server: server.clone(), heartbeat: None }
+}
+
 /// One session of the pipe mode: its end, what it printed, and its words.
 fn pipe(
     server: &Server,
@@ -84,7 +89,7 @@ fn pipe(
 ) -> (Result<Outcome, ClientError>, String, String) {
     let (mut output, mut words) = (Vec::new(), Vec::new());
     let printer = Printer::new(&mut output, &mut words, || false);
-    let end = exchange("bot", server, input, printer);
+    let end = exchange(&options("bot", server), input, printer);
     (end, String::from_utf8(output).unwrap(), String::from_utf8(words).unwrap())
 }
 
@@ -267,7 +272,7 @@ fn a_closed_output_still_delivers_what_was_put_in() {
     });
     let (mut output, mut words) = (ClosedOutput, io::sink());
     let printer = Printer::new(&mut output, &mut words, || true);
-    let end = exchange("bot", &server, &b"all hi\n"[..], printer);
+    let end = exchange(&options("bot", &server), &b"all hi\n"[..], printer);
     assert_eq!(end.unwrap(), Outcome::Done);
     assert_eq!(script.join().unwrap(), "all hi\n");
 }
@@ -282,7 +287,7 @@ fn a_closed_output_ends_a_pipe_that_has_nothing_to_say() {
     let (input, _open) = silence();
     let (mut output, mut words) = (ClosedOutput, io::sink());
     let printer = Printer::new(&mut output, &mut words, || false);
-    assert_eq!(exchange("bot", &server, input, printer).unwrap(), Outcome::Done);
+    assert_eq!(exchange(&options("bot", &server), input, printer).unwrap(), Outcome::Done);
     assert_eq!(script.join().unwrap(), "");
 }
 
@@ -298,8 +303,8 @@ fn nobody_at_the_door_is_told_with_the_address() {
 #[test]
 fn what_cannot_be_sent_as_a_name_is_refused_here() {
     for name in ["", "a\nall hi", "\u{1b}", &"x".repeat(1000)] {
-        let options = Options { name: name.to_owned(), server: "127.0.0.1:1".parse().unwrap() };
-        assert!(matches!(run(&options), Err(ClientError::Name)), "{name:?}");
+        let nowhere = "127.0.0.1:1".parse().unwrap();
+        assert!(matches!(run(&options(name, &nowhere)), Err(ClientError::Name)), "{name:?}");
     }
 }
 
@@ -330,7 +335,7 @@ fn lines_are_whole_however_they_are_cut() {
     });
     let mut connection = Connection::open(&server).unwrap();
     let mut heard = Vec::new();
-    while let Some(next) = connection.hear().unwrap() {
+    while let Some(next) = connection.hear(&Link::default()).unwrap() {
         heard.push(next);
     }
     let line = |text: &str| Heard::Line(text.to_owned());

@@ -15,6 +15,7 @@ use super::problem::Problems;
 use super::resolve::Resolver;
 use super::server::Server;
 use super::setting::{self, Kind, Setting};
+use super::value::Heartbeat;
 
 /// No line of the help is longer, in columns.
 const HELP_COLUMNS: usize = 100;
@@ -67,6 +68,9 @@ pub enum Action {
         #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:12345")]
         #[arg(value_hint = ValueHint::Hostname)]
         server: Server,
+        /// Send an empty line when nothing was sent for so long; 0 = off
+        #[arg(long, value_name = "SECONDS", default_value = "240", allow_negative_numbers = true)]
+        heartbeat: Heartbeat,
     },
     /// Print completions for a shell
     Completions {

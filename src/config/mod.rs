@@ -33,6 +33,7 @@ pub use cli::{Action, Cli, Flags, completions};
 pub use man::man;
 pub use problem::Problems;
 pub use server::{Server, ServerError};
+pub use value::Heartbeat;
 
 /// The port where nobody says another.
 pub const DEFAULT_PORT: u16 = 12_345;

@@ -412,7 +412,7 @@ fn a_file_that_cannot_be_read_is_one_problem_of_all() {
 fn chat_takes_a_server_with_or_without_a_port() {
     let server = |args: &[&str]| match Cli::try_parse_from([&["hubbub", "chat"], args].concat()) {
         Ok(cli) => match cli.action() {
-            Action::Chat { name, server } => Some((name, server.to_string())),
+            Action::Chat { name, server, .. } => Some((name, server.to_string())),
             _ => None,
         },
         Err(_) => None,

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::{DEFAULT_PORT, LogFormat};
@@ -40,6 +41,22 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         return Err(format!("{text} is out of range; 0.05 to 86400 seconds would work"));
     }
     Duration::try_from_secs_f64(number).map_err(|error| format!("{}: {error}", quote(text)))
+}
+
+/// After how long without a line a client sends an empty one; `None` for never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat(pub Option<Duration>);
+
+impl FromStr for Heartbeat {
+    type Err = String;
+
+    /// Decimal seconds from 0.05 to 86,400, or 0 for never.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "0" {
+            return Ok(Self(None));
+        }
+        seconds(text).map(|time| Self(Some(time))).map_err(|what| format!("{what}, or 0 for never"))
+    }
 }
 
 /// `ADDR:PORT`, `[V6]:PORT`, or an address without a port.

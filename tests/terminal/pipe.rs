@@ -1,7 +1,7 @@
 //! `hubbub chat` between pipes, as a script uses it.
 
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
@@ -131,6 +131,33 @@ fn a_pipe_whose_server_goes_away_says_so() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.starts_with("hubbub: the ") && stderr.ends_with('\n'), "{stderr:?}");
     assert_eq!(stderr.lines().count(), 1, "{stderr:?}");
+}
+
+#[test]
+fn a_pipe_says_which_lines_a_lost_server_had_not_confirmed() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut child =
+        chat("bot", listener.local_addr().expect("an address")).spawn().expect("starts");
+    let mut stdin = child.stdin.take().expect("stdin is a pipe");
+    // The empty line counts as a line of the input.
+    stdin.write_all(b"all one\n\n@bot two\nall three\nall four\n").expect("it reads");
+    let mut client = BufReader::new(listener.accept().expect("a client").0);
+    let line = |client: &mut BufReader<TcpStream>| client.read_line(&mut String::new());
+    line(&mut client).expect("a name");
+    client.get_mut().write_all(format!("{}\n", welcome("bot")).as_bytes()).expect("it reads");
+    for _ in 0..5 {
+        line(&mut client).expect("a line");
+    }
+    client.get_mut().write_all(b"[bot]: one\n").expect("it reads");
+    drop(client);
+    let output = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lost = "* Lines 3 to 5 of the input may be lost: not confirmed by the server; line 3 is: ";
+    // Whether the system's acknowledgement of the private line was seen depends on time.
+    let other = lost.replace("3 ", "4 ");
+    assert!(stderr.starts_with(lost) || stderr.starts_with(&other), "{stderr:?}");
+    assert_eq!(stderr.lines().count(), 2, "{stderr:?}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
