@@ -1,5 +1,6 @@
 //! `hubbub chat` against the real server, in a real pseudo-terminal and in a pipe.
 
+mod dial;
 mod leave;
 mod narrow;
 mod pipe;

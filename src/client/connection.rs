@@ -1,11 +1,12 @@
 //! One connection to the server: connect, read lines, log in.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 
+use super::dial::{DialError, dial};
 use super::link::Link;
 #[cfg(target_os = "linux")]
 use super::{diag::send_queue, outgoing::DEAD_AFTER};
@@ -19,9 +20,6 @@ pub(super) const MAX_LINE: usize = {
     let other = max_server_line(DEFAULT_MAX_LINE);
     if list > other { list } else { other }
 };
-
-/// How long one address of the server may take to answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much is read at once, in bytes.
 const READ_SIZE: usize = 16 * 1024;
@@ -91,16 +89,12 @@ pub(super) enum Login {
 }
 
 impl Connection {
-    /// Connects to the first address of the server that answers.
-    pub(super) fn open(server: &Server) -> io::Result<Self> {
-        let mut last = io::Error::new(ErrorKind::NotFound, "the host has no address");
-        for address in (server.host.as_str(), server.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-                Ok(stream) => return Self::over(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+    /// Connects to the address of the server that answers first. When it takes long, `tell` is
+    /// told what is tried.
+    pub(super) fn open(server: &Server, tell: &mut dyn FnMut(String)) -> Result<Self, DialError> {
+        let stream = dial(server, tell)?;
+        let address = stream.peer_addr();
+        Self::over(stream).map_err(|error| DialError::of(address.ok(), error))
     }
 
     fn over(stream: TcpStream) -> io::Result<Self> {

@@ -114,7 +114,8 @@ impl Link {
     }
 
     /// Looks after the connection: learns what has arrived, and sends a heartbeat when it is due.
-    /// `false` when nothing of what was sent was answered for [`DEAD_AFTER`](super::outgoing::DEAD_AFTER).
+    /// `false` when nothing of what was sent was answered for
+    /// [`DEAD_AFTER`](super::outgoing::DEAD_AFTER).
     pub(super) fn tick(&self) -> bool {
         let mut state = self.lock();
         match &mut *state {

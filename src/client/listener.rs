@@ -168,7 +168,9 @@ impl Listener {
 
     /// One try: one connection, and one offer of the name.
     fn try_once(&self) -> Try {
-        let Ok(mut connection) = Connection::open(&self.server) else { return Try::Failed };
+        let Ok(mut connection) = Connection::open(&self.server, &mut |word| self.say(word)) else {
+            return Try::Failed;
+        };
         let login = connection.login(&self.name, self.patience.login, |heard| {
             // That a name is taken is told in our own words, each time.
             if !is_name_taken(heard) {

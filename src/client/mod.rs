@@ -7,7 +7,9 @@
 //! screen <--(printer thread) <--[bounded]-- listener <-- socket
 //! ```
 //!
-//! * `connection`: connect, read lines of bounded length, log in.
+//! * `dial`: connect, to whichever address of the server answers first.
+//! * `addresses`: in which order the addresses are tried. Pure.
+//! * `connection`: read lines of bounded length, log in.
 //! * [`screen`]: what a line of the server looks like. Pure; fuzzed.
 //! * `names`: names that were seen, and completion. Pure.
 //! * `backoff`: how long to wait before the next try. Pure; randomness is an argument.
@@ -21,12 +23,14 @@
 //! * `pipe`: the same for a script: lines in, lines out, an exit code.
 //!
 //! Guarantees: no byte of the server steers the terminal; memory is bounded whatever the server
-//! sends; a line that was not sent, or may not have arrived, is told so; no write waits without end;
-//! an unterminated last line is never acted on.
+//! sends; a line that was not sent, or may not have arrived, is told so; no write waits without
+//! end; an unterminated last line is never acted on.
 
+mod addresses;
 mod backoff;
 mod connection;
 mod diag;
+mod dial;
 mod gate;
 mod link;
 mod listener;
@@ -47,6 +51,7 @@ use thiserror::Error;
 use crate::config::Server;
 
 use connection::Connection;
+pub use dial::DialError;
 
 /// How long the server may take to answer a name.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(30);
@@ -84,8 +89,8 @@ pub enum ClientError {
     Connect {
         /// Host and port.
         server: String,
-        /// What the system says.
-        source: io::Error,
+        /// What was tried, and why it did not do.
+        source: DialError,
     },
     /// The connection ended before the name was accepted.
     #[error("cannot log in at {server}: {source}")]
@@ -165,8 +170,8 @@ fn check_name(name: &str) -> Result<(), ClientError> {
 }
 
 /// The first connection. Later ones have patience; this one tells at once what is wrong.
-fn connect(server: &Server) -> Result<Connection, ClientError> {
-    Connection::open(server)
+fn connect(server: &Server, tell: &mut dyn FnMut(String)) -> Result<Connection, ClientError> {
+    Connection::open(server, tell)
         .map_err(|source| ClientError::Connect { server: server.to_string(), source })
 }
 

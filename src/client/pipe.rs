@@ -42,7 +42,7 @@ pub(super) fn exchange(
 ) -> Result<Outcome, ClientError> {
     let Options { name, server, heartbeat } = options;
     let broken = |source| ClientError::Broken { server: server.to_string(), source };
-    let mut connection = connect(server)?;
+    let mut connection = connect(server, &mut |_| ())?;
     if log_in(&mut connection, name, server, &mut printer)? == Outcome::Refused {
         return printer.finish();
     }

@@ -133,7 +133,8 @@ impl Terminal {
     /// A session, from the first connection to the goodbye.
     pub(super) fn run(self, options: &Options) -> Result<Outcome, ClientError> {
         let Options { name, server, heartbeat } = options;
-        let mut connection = connect(server)?;
+        let mut tell = |word: String| print_now(&screen(self.colour).word(&word));
+        let mut connection = connect(server, &mut tell)?;
         let Some(me) = self.log_in(&mut connection, name, server)? else {
             return Ok(Outcome::Refused);
         };

@@ -316,7 +316,7 @@ fn a_silent_server_is_not_waited_for_without_end() {
         peer.say("[SERVER] Enter");
         peer.rest()
     });
-    let mut connection = Connection::open(&server).unwrap();
+    let mut connection = Connection::open(&server, &mut |_| ()).unwrap();
     let error = connection.login("bot", Duration::from_millis(20), |_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     drop(connection);
@@ -333,7 +333,7 @@ fn lines_are_whole_however_they_are_cut() {
             peer.say(piece);
         }
     });
-    let mut connection = Connection::open(&server).unwrap();
+    let mut connection = Connection::open(&server, &mut |_| ()).unwrap();
     let mut heard = Vec::new();
     while let Some(next) = connection.hear(&Link::default()).unwrap() {
         heard.push(next);
@@ -355,7 +355,7 @@ struct Listening {
 impl Listening {
     /// Logs in and listens; nothing is waited for longer than a moment.
     fn start(server: &Server, name_taken: Duration) -> Self {
-        let mut connection = Connection::open(server).unwrap();
+        let mut connection = Connection::open(server, &mut |_| ()).unwrap();
         let login = connection.login("Alice", DEADLINE, |_| ()).unwrap();
         assert_eq!(login, Login::Welcome("Alice".to_owned()));
         let (shown, to_show) = sync_channel(64);
