@@ -14,7 +14,8 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let code = match Cli::parse().action() {
-        Action::Serve(flags) => serve(&flags),
+        // Each error says what was not possible, and the one behind it why.
+        Action::Serve(flags) => serve(&flags).map_err(|error| anyhow!("{error:#}")),
         Action::Chat { name, server, heartbeat } => {
             chat(&Options { name, server, heartbeat: heartbeat.0 })
         }

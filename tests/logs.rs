@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::{Launch, Server, Stderr};
+use crate::support::{Launch, Server, Stderr, eventually, lacks};
 
 #[test]
 fn sigusr1_tells_the_counters() {
@@ -27,8 +27,90 @@ fn connections_are_logged_at_debug_only() {
         let peer = alice.address();
         server.counter("accepted");
         let logs = server.logs();
-        assert_eq!(logs.contains(&format!("peer={peer}")), told, "{filter}: {logs}");
+        let line = format!("accepted client=0.0 peer={peer}");
+        assert_eq!(logs.contains(&line), told, "{filter}: {logs}");
     }
+}
+
+/// The log, from what a login or a leave says of this name on.
+fn audit(server: &Server, name: &str, word: &str) -> String {
+    let logs = eventually(&format!("{name} {word}"), || {
+        let logs = server.logs();
+        let is_it = |line: &&str| line.contains(&format!("{word} client=")) && line.contains(name);
+        logs.lines().find(is_it).map(str::to_owned)
+    });
+    logs.split_once(" INFO ").expect("at info").1.to_owned()
+}
+
+#[test]
+fn each_login_and_each_leave_is_a_line_with_who_where_and_why() {
+    let server = Server::start("");
+    let mut alice = server.login("Alice");
+    let peer = alice.address();
+    let login = audit(&server, "Alice", "logged in");
+    assert_eq!(login, format!("logged in client=0.0 name=\"Alice\" peer={peer}"));
+    alice.send("quit");
+    alice.expect_end();
+    drop(alice);
+    let leave = audit(&server, "Alice", "left");
+    let expected = format!("left client=0.0 name=\"Alice\" peer={peer} seconds=");
+    assert!(leave.starts_with(&expected) && leave.ends_with(" why=quit"), "{leave}");
+
+    let [mut bob, carol, dan] = server.room(["Bob", "Carol", "Dan"]);
+    carol.reset();
+    assert!(audit(&server, "Carol", "left").ends_with(" why=connection failed"));
+    bob.end();
+    assert!(audit(&server, "Bob", "left").ends_with(" why=end of stream"));
+    server.signal(Signal::TERM);
+    assert!(audit(&server, "Dan", "left").ends_with(" why=server stops"));
+    drop(dan);
+    let logs = server.await_log("INFO stopped");
+    assert_eq!(logs.matches(" INFO left ").count(), 4, "each once: {logs}");
+}
+
+#[test]
+fn two_connections_in_one_slot_have_different_ids_in_the_log() {
+    let server = Launch::new("").env("RUST_LOG", "trace").start();
+    for name in ["Alice", "Bob"] {
+        let mut client = server.login(name);
+        client.send("quit");
+        client.expect_end();
+        drop(client);
+        eventually("it is gone", || {
+            let logs = server.logs();
+            (logs.matches(" closed client=").count() == logs.matches("accepted client=").count())
+                .then_some(())
+        });
+    }
+    let logs = server.logs();
+    assert!(logs.contains("accepted client=0.0 ") && logs.contains("accepted client=0.1 "));
+    for line in ["line=Alice\\n", "line=quit\\n", "line=Bob\\n"] {
+        assert!(logs.contains(line), "{line} is missing: {logs}");
+    }
+}
+
+#[test]
+fn a_name_cannot_forge_a_line_of_the_log() {
+    let server = Server::start("");
+    let _alice = server.login("x\"peer=1.2.3.4\\n");
+    let line = audit(&server, "1.2.3.4", "logged in");
+    assert!(line.contains("name=\"x\\\"peer=1.2.3.4\\\\n\" peer=127.0.0.1:"), "{line}");
+}
+
+#[test]
+fn a_log_file_that_reaches_its_limit_does_not_end_the_chat() {
+    if lacks("prlimit") {
+        return;
+    }
+    let file = tempfile::tempfile().expect("a file");
+    let launch = Launch::new("").env("RUST_LOG", "trace").through(["prlimit", "--fsize=4096"]);
+    let server = launch.stderr(Stderr::File(file.try_clone().expect("a file"))).start();
+    let [mut alice, mut bob] = server.room(["Alice", "Bob"]);
+    for number in 0..200 {
+        alice.send(&format!("all {number}"));
+        bob.expect(&format!("[Alice]: {number}"));
+    }
+    assert_eq!(file.metadata().expect("a file").len(), 4096, "it is full");
 }
 
 #[test]

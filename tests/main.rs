@@ -26,6 +26,7 @@ mod pressure;
 #[path = "../benches/common/mod.rs"]
 #[expect(dead_code, reason = "the benchmarks use the rest")]
 mod room;
+mod signals;
 mod sim;
 #[cfg(target_os = "linux")]
 mod slow_links;

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{DEADLINE, Server, skip};
+use crate::support::{Client, DEADLINE, Launch, Server, lacks, skip};
 
 /// From how many clients on the growth is measured: what a server holds for nobody is in it.
 const FROM: usize = 1_000;
@@ -45,6 +45,56 @@ fn an_idle_client_costs_no_more_than_is_promised_at_three_sizes() {
         let most = (bytes + DEBUG) * (100 + MARGIN) / 100;
         assert!(each <= most, "{each} bytes for each of {size} clients; {most} are the most");
     }
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /proc")]
+fn a_crowd_that_would_need_more_memory_than_there_is_ends_nobodys_chat() {
+    if lacks("prlimit") {
+        return;
+    }
+    let launch = Launch::new("--announce-up-to 0 --close-timeout 0.1");
+    let mut server = launch.through(["prlimit".to_owned(), format!("--as={}", 40 << 20)]).start();
+    let warning = server.await_log("does not leave enough memory for all limits together");
+    assert!(warning.contains("RLIMIT_AS") && warning.contains("--mailbox-total"), "{warning}");
+    let (mut alice, mut bob) = (server.login("Alice"), server.login("Bob"));
+    // Clients that keep unfinished lines, and clients that are sent more than they read.
+    let mut crowd: Vec<Client> = (0..1500).map(|_| server.connect()).collect();
+    let mut hogs = crowd.split_off(1000);
+    for client in &mut crowd {
+        client.send_what_goes(&[b'x'; 4_000]);
+    }
+    for (number, hog) in hogs.iter_mut().enumerate() {
+        hog.send(&format!("hog{number}"));
+    }
+    // Short enough for her share of the room for unfinished input, which the others have filled.
+    let text = "m".repeat(300);
+    for number in 0..hogs.len() {
+        let letter = format!("@hog{number} {text}\n");
+        alice.send_bytes(letter.repeat(50).as_bytes());
+        // She reads what is said of those that were not delivered.
+        alice.send("list Alice");
+        alice.lines_until("[SERVER] Online users (1): Alice");
+    }
+    bob.send("@Alice still fine");
+    alice.lines_until("[From Bob]: still fine");
+    alice.send("all and we go on");
+    bob.lines_until("[Alice]: and we go on");
+    assert_eq!(server.exit_code(), None);
+}
+
+#[test]
+fn too_little_memory_for_the_log_is_told_at_the_start() {
+    if lacks("prlimit") {
+        return;
+    }
+    let launch = Launch::new("--log-bytes 64MiB");
+    let output = launch.through(["prlimit".to_owned(), format!("--as={}", 40 << 20)]).command();
+    let output = { output }.output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.starts_with("hubbub: RLIMIT_AS (ulimit -v) leaves "), "{text}");
+    assert!(text.contains("a smaller --log-bytes"), "{text}");
 }
 
 /// The server's resident memory when the crowd has so many members, all of them at rest.

@@ -13,8 +13,8 @@ pub(super) enum Member {
     Newcomer(Box<Newcomer>),
     /// One of those who are here.
     Present(Present),
-    /// It has left; what was said before is still written to it.
-    Departed,
+    /// It has left, and had this name; what was said before is still written to it.
+    Departed(Option<Name>),
 }
 
 /// Somebody without a name.
@@ -63,7 +63,7 @@ impl Member {
                 newcomer.bucket.shift(held);
             }
             Self::Present(present) => present.bucket.shift(held),
-            Self::Departed => {}
+            Self::Departed(_) => {}
         }
     }
 }

@@ -123,7 +123,7 @@ impl Chat {
 
     /// Somebody connected for whom there is no room; `why` is all that is said.
     pub fn handle_refused(&mut self, id: ClientId, why: Notice<'_>) {
-        self.members.insert(id, Member::Departed);
+        self.members.insert(id, Member::Departed(None));
         self.outbound.connect(id);
         self.answer(id, why);
         self.outbound.finish(id);
@@ -135,7 +135,7 @@ impl Chat {
         match self.members.get(id) {
             Some(Member::Newcomer(_)) => self.log_in(id, frame, now),
             Some(Member::Present(_)) => self.talk(id, frame, now),
-            Some(Member::Departed) | None => Step::Close,
+            Some(Member::Departed(_)) | None => Step::Close,
         }
     }
 
@@ -175,8 +175,27 @@ impl Chat {
     pub fn login_deadline(&self, id: ClientId) -> Option<Duration> {
         match self.members.get(id)? {
             Member::Newcomer(newcomer) => Some(newcomer.deadline),
-            Member::Present(_) | Member::Departed => None,
+            Member::Present(_) | Member::Departed(_) => None,
         }
+    }
+
+    /// The name that a client has, or had until it left.
+    pub fn name(&self, id: ClientId) -> Option<&Name> {
+        match self.members.get(id)? {
+            Member::Newcomer(_) => None,
+            Member::Present(present) => Some(&present.name),
+            Member::Departed(name) => name.as_ref(),
+        }
+    }
+
+    /// The server did not run for so long, up to now: that is held against nobody.
+    pub fn handle_gap(&mut self, gap: Duration, now: Duration) {
+        for member in self.members.values_mut() {
+            if let Member::Newcomer(newcomer) = member {
+                newcomer.deadline += gap;
+            }
+        }
+        self.outbound.handle_gap(now);
     }
 
     /// Closes a newcomer whose time is over.
@@ -207,11 +226,14 @@ impl Chat {
         self.announce(Notice::ShuttingDown);
         let everyone: Vec<ClientId> = self.members.iter().map(|(id, _)| id).collect();
         for id in everyone {
-            let member = self.members.get_mut(id).map(|m| std::mem::replace(m, Member::Departed));
-            match member {
-                Some(Member::Present(present)) => self.directory.leave(&present.name),
-                Some(Member::Newcomer(_)) => self.answer(id, Notice::ShuttingDown),
-                Some(Member::Departed) | None => {}
+            let Some(member) = self.members.get_mut(id) else { continue };
+            match std::mem::replace(member, Member::Departed(None)) {
+                Member::Present(Present { name, .. }) => {
+                    self.directory.leave(&name);
+                    *member = Member::Departed(Some(name));
+                }
+                Member::Newcomer(_) => self.answer(id, Notice::ShuttingDown),
+                departed @ Member::Departed(_) => *member = departed,
             }
             self.outbound.finish(id);
         }
@@ -220,7 +242,13 @@ impl Chat {
     /// The client is no longer one of those present, and reads no further than to here.
     fn depart(&mut self, id: ClientId, now: Duration) {
         let Some(member) = self.members.get_mut(id) else { return };
-        let member = std::mem::replace(member, Member::Departed);
+        let member = match std::mem::replace(member, Member::Departed(None)) {
+            departed @ Member::Departed(_) => {
+                *member = departed;
+                return self.outbound.finish(id);
+            }
+            other => other,
+        };
         self.outbound.finish(id);
         match member {
             Member::Newcomer(newcomer) => {
@@ -232,8 +260,9 @@ impl Chat {
             Member::Present(present) => {
                 self.admission.leave(present.source, present.bucket, now);
                 self.leave(&present.name, now);
+                self.members.insert(id, Member::Departed(Some(present.name)));
             }
-            Member::Departed => {}
+            Member::Departed(_) => {}
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use super::address::AddressKey;
-use super::connection::{Connection, Death};
+use super::connection::{Connection, Death, Leave};
 use super::platform::Platform;
 use super::server::Server;
 use crate::outbound::{ClientId, NoMemory};
@@ -18,7 +18,7 @@ const MAX_ACCEPTS: usize = 64;
 
 /// The most connections that are told at one time that there is no room for them. While the server
 /// is full, more wait in the backlog of the listener.
-const MAX_REFUSED: usize = 16;
+pub(super) const MAX_REFUSED: usize = 16;
 
 /// How long to leave accept alone when it fails for want of something.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
@@ -158,7 +158,7 @@ impl<P: Platform> Server<P> {
     }
 
     fn admit(&mut self, id: ClientId, socket: P::Socket, peer: SocketAddr) {
-        debug!(client = id.key, %peer, "accepted");
+        debug!(client = %id, %peer, "accepted");
         let key = AddressKey::of(peer.ip());
         let full = self.acceptor.is_full(self.connections.len());
         let refusal = if full {
@@ -166,7 +166,7 @@ impl<P: Platform> Server<P> {
         } else {
             self.addresses.is_full(key).then_some(Notice::AddressFull)
         };
-        let mut connection = Connection::new(socket, key);
+        let mut connection = Connection::new(socket, key, self.now);
         connection.refused = refusal.is_some();
         connection.pending = refusal.is_none();
         self.connections.insert(id, connection);
@@ -189,7 +189,7 @@ impl<P: Platform> Server<P> {
             return self.doom(id, Death::Closed);
         }
         self.chat.handle_refused(id, why);
-        self.close(id);
+        self.close(id, Leave::Refused);
     }
 
     /// When too many have no name, one of the address that has most of them goes.
@@ -200,7 +200,7 @@ impl<P: Platform> Server<P> {
         });
         if let Some(id) = crowded {
             self.chat.handle_expelled(id, Notice::PendingFull, self.now);
-            self.close(id);
+            self.close(id, Leave::Refused);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Peers by address: how many connections each has, and how many of them have no name yet.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::outbound::{ClientId, NoMemory};
 
@@ -58,6 +59,16 @@ impl AddressKey {
     /// can have.
     fn is_loopback(self) -> bool {
         self.0 >> 24 == Self::V4 >> 24 | 127 || self.0 == 0
+    }
+}
+
+impl fmt::Display for AddressKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 & Self::V4 == Self::V4 {
+            #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+            return Ipv4Addr::from_bits(self.0 as u32).fmt(f);
+        }
+        write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(self.0) << 64))
     }
 }
 
@@ -163,6 +174,8 @@ mod tests {
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert!(key("127.3.2.1").is_loopback() && key("::1").is_loopback());
+        assert_eq!(key("192.0.2.1").to_string(), "192.0.2.1");
+        assert_eq!(key("2001:db8::1").to_string(), "2001:db8::/64");
         assert!(!key("192.0.2.1").is_loopback() && !key("2001:db8::1").is_loopback());
     }
 

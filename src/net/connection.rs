@@ -1,7 +1,10 @@
 //! One connection: the only place that knows both a socket and what was read from it.
 
+use std::fmt;
+use std::time::Duration;
+
 use super::address::AddressKey;
-use super::timers::NEVER;
+use super::timers::{NEVER, ceil_millis};
 use crate::outbound::ClientId;
 use crate::wire::Framer;
 
@@ -15,8 +18,8 @@ pub(super) struct Connection<S> {
     pub(super) unread: Box<[u8]>,
     /// When to look at this connection although nothing has happened, in milliseconds.
     pub(super) wake_ms: u64,
-    /// Until when a lingering connection may go on sending, in milliseconds.
-    pub(super) linger_ms: u64,
+    /// When it was accepted; once it lingers, until when it may go on sending. In milliseconds.
+    pub(super) clock_ms: u64,
     /// What a lingering connection has sent, in bytes.
     pub(super) discarded: u32,
     pub(super) phase: Phase,
@@ -89,13 +92,13 @@ pub(super) enum Death {
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(socket: S, peer: AddressKey) -> Self {
+    pub(super) fn new(socket: S, peer: AddressKey, now: Duration) -> Self {
         Self {
             socket,
             peer,
             unread: Box::default(),
             wake_ms: NEVER,
-            linger_ms: NEVER,
+            clock_ms: ceil_millis(now),
             discarded: 0,
             phase: Phase::Open,
             wait: Wait::None,
@@ -114,6 +117,11 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Until when it may go on sending, if it lingers.
+    pub(super) fn linger(&self) -> Option<Duration> {
+        (self.phase == Phase::Lingering).then(|| Duration::from_millis(self.clock_ms))
+    }
+
     /// Whether a turn would lead to anything: there is input, and nothing that it waits for.
     pub(super) fn is_runnable(&self) -> bool {
         match self.phase {
@@ -121,6 +129,37 @@ impl<S> Connection<S> {
             Phase::Draining => false,
             Phase::Lingering => self.readable,
         }
+    }
+}
+
+/// Why somebody with a name is no longer present, for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It said so, or a newcomer was refused.
+    Quit,
+    /// It ended its stream.
+    EndOfStream,
+    /// There was no room for it, or it gave no name in time.
+    Refused,
+    /// The server stops.
+    Shutdown,
+    /// Its connection died.
+    Died(Death),
+}
+
+impl fmt::Display for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quit => "quit",
+            Self::EndOfStream => "end of stream",
+            Self::Refused => "refused",
+            Self::Shutdown => "server stops",
+            Self::Died(Death::Closed) => "closed",
+            Self::Died(Death::Failed) => "connection failed",
+            Self::Died(Death::Lapped) => "fell behind the log",
+            Self::Died(Death::TooSlow) => "read too slowly",
+            Self::Died(Death::Stalled) => "accepted nothing",
+        })
     }
 }
 
@@ -135,7 +174,7 @@ impl Death {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
     pub(super) id: ClientId,
-    pub(super) since: std::time::Duration,
+    pub(super) since: Duration,
 }
 
 // A crowd is many of these. In debug builds mio notes which poll a socket belongs to.

@@ -4,7 +4,7 @@ use std::io;
 
 use tracing::trace;
 
-use super::connection::{Death, Held, Wait};
+use super::connection::{Death, Held, Leave, Wait};
 use super::logs::Quoted;
 use super::platform::Platform;
 use super::server::Server;
@@ -86,15 +86,19 @@ impl<P: Platform> Server<P> {
             let frame = framer.next(&mut input, self.settings.max_line);
             let frame = frame.or_else(|| if ended { framer.finish(&mut input) } else { None });
             let Some(frame) = frame else { break Pause::Hungry };
-            match self.chat.handle_frame(id, frame, self.now) {
-                Step::Next => {}
-                Step::Close => break Pause::Closed,
-                step => {
+            let step = self.chat.handle_frame(id, frame, self.now);
+            match step {
+                Step::Next | Step::Close => {
+                    trace!(client = %id, line = %Quoted(&offered[..offered.len() - input.len()]));
+                }
+                Step::Wait(_) | Step::Hold | Step::Clogged => {
                     (framer, input) = (before, offered);
                     break Pause::Refused(step);
                 }
             }
-            trace!(client = id.key, line = %Quoted(&offered[..offered.len() - input.len()]));
+            if step == Step::Close {
+                break Pause::Closed;
+            }
         };
         window.start = window.end - input.len();
         if let Some(connection) = self.connection(id) {
@@ -159,7 +163,7 @@ impl<P: Platform> Server<P> {
     }
 
     /// A connection that has a name now is no longer among those that have none.
-    fn settle(&mut self, id: ClientId) {
+    pub(super) fn settle(&mut self, id: ClientId) {
         if self.chat.login_deadline(id).is_some() {
             return;
         }
@@ -168,6 +172,7 @@ impl<P: Platform> Server<P> {
         {
             let peer = connection.peer;
             self.addresses.settle(peer);
+            self.log_login(id);
         }
     }
 
@@ -182,10 +187,10 @@ impl<P: Platform> Server<P> {
         match pause {
             Pause::Hungry if connection.ended => {
                 self.chat.handle_end(id, self.now);
-                self.close(id);
+                self.close(id, Leave::EndOfStream);
             }
             Pause::Hungry | Pause::TurnOver => self.enqueue(id),
-            Pause::Closed => self.close(id),
+            Pause::Closed => self.close(id, Leave::Quit),
             Pause::Refused(Step::Wait(until)) => {
                 connection.wait = Wait::Flood;
                 self.arm(id, until);

@@ -5,9 +5,11 @@
 //! the peer still sends is dropped. [`doom`](Server::doom): it is gone at the end of this turn,
 //! never in the middle, so that no event of a batch meets a slot's next occupant.
 
-use tracing::debug;
+use std::time::Duration;
 
-use super::connection::{Death, Phase, Wait};
+use tracing::{debug, info};
+
+use super::connection::{Death, Leave, Phase, Wait};
 use super::platform::Platform;
 use super::server::Server;
 use super::timers::ceil_millis;
@@ -36,11 +38,12 @@ impl<P: Platform> Server<P> {
     }
 
     /// The last word to this connection is said; the chat has seen to that.
-    pub(super) fn close(&mut self, id: ClientId) {
-        let Some(connection) = self.connection(id) else { return };
-        if connection.phase != Phase::Open {
+    pub(super) fn close(&mut self, id: ClientId, why: Leave) {
+        if self.connection(id).is_none_or(|connection| connection.phase != Phase::Open) {
             return;
         }
+        self.log_leave(id, why);
+        let Some(connection) = self.connection(id) else { return };
         connection.phase = Phase::Draining;
         connection.wait = Wait::None;
         let unread = std::mem::take(&mut connection.unread);
@@ -62,13 +65,19 @@ impl<P: Platform> Server<P> {
             return self.doom(id, Death::Closed);
         }
         connection.phase = Phase::Lingering;
-        connection.linger_ms = ceil_millis(linger);
+        connection.clock_ms = ceil_millis(linger);
         self.arm(id, linger);
         self.enqueue(id);
     }
 
     /// This connection is gone at the end of the turn.
     pub(super) fn doom(&mut self, id: ClientId, death: Death) {
+        // It may have got its name in this very read.
+        self.settle(id);
+        let Some(connection) = self.connection(id) else { return };
+        if connection.phase == Phase::Open {
+            self.log_leave(id, Leave::Died(death));
+        }
         let Some(connection) = self.connection(id) else { return };
         connection.doomed = true;
         self.dead.push((id, death));
@@ -82,11 +91,39 @@ impl<P: Platform> Server<P> {
         }
     }
 
+    /// Somebody has got a name: who, and from where.
+    pub(super) fn log_login(&self, id: ClientId) {
+        if let Some(name) = self.chat.name(id) {
+            info!(client = %id, name = name.as_str(), peer = %self.peer(id), "logged in");
+        }
+    }
+
+    /// Somebody with a name is no longer present: who, from where, for how long, and why.
+    fn log_leave(&self, id: ClientId, why: Leave) {
+        let (Some(name), Some(connection)) = (self.chat.name(id), self.connections.get(id)) else {
+            return;
+        };
+        let since = Duration::from_millis(connection.clock_ms);
+        let seconds = self.now.saturating_sub(since).as_secs();
+        let name = name.as_str();
+        info!(client = %id, name, peer = %self.peer(id), seconds, %why, "left");
+    }
+
+    /// Where a connection comes from. The system forgets the address of one that has failed; then
+    /// what its connections are counted by has to do.
+    fn peer(&self, id: ClientId) -> String {
+        let Some(connection) = self.connections.get(id) else { return String::new() };
+        match self.platform.peer_address(&connection.socket) {
+            Ok(address) => address.to_string(),
+            Err(_) => connection.peer.to_string(),
+        }
+    }
+
     /// Clears away what died in this turn.
     pub(super) fn reap(&mut self) {
         for (id, death) in std::mem::take(&mut self.dead) {
             let Some(connection) = self.connections.remove(id) else { continue };
-            debug!(client = id.key, ?death, "closed");
+            debug!(client = %id, ?death, "closed");
             self.pool.release(connection.unread.len());
             if !connection.refused {
                 if connection.pending {

@@ -4,7 +4,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use thiserror::Error;
 
@@ -16,9 +15,11 @@ const BACKLOG: i32 = 1024;
 /// a stalled client holds megabytes.
 const NOTSENT_LOWAT: u32 = 128 * 1024;
 
-/// Descriptors that are not for clients: listeners, poll, signals, logs, and those who are told
-/// that the server is full.
-const RESERVED_DESCRIPTORS: u64 = 32;
+/// How much Linux keeps for a client of what is not read yet, in bytes, its own overhead included:
+/// twice what is asked for (socket(7)). Without a limit it gives some clients megabytes. A client
+/// on a line of 100 ms can still send 300 KiB a second.
+#[cfg(target_os = "linux")]
+const RECEIVE_BUFFER: usize = 64 * 1024;
 
 /// Why the server cannot listen.
 #[derive(Debug, Error)]
@@ -27,8 +28,11 @@ pub enum ListenError {
     #[error("cannot listen on {0}: the port is taken. Stop the other server or use --listen")]
     Taken(SocketAddr),
     /// The address cannot be listened on.
-    #[error("cannot listen on {0}: {1}")]
-    Failed(SocketAddr, io::Error),
+    #[error("cannot listen on {0}")]
+    Failed(SocketAddr, #[source] io::Error),
+    /// Where it listens is not known, after a port of the system's choice.
+    #[error("cannot tell which port the system chose")]
+    Address(#[source] io::Error),
 }
 
 /// Listens on every address. Options that Linux hands down to accepted sockets are set here once
@@ -74,6 +78,7 @@ fn bind(
     #[cfg(target_os = "linux")]
     {
         socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER / 2)?;
         // What was written and is not acknowledged for so long is lost with the peer (RFC 5482).
         // Linux counts a window of zero, too, and that is for the stall time-out to judge.
         let give_up = |idle: Duration| (idle + idle / 2).max(stall_timeout);
@@ -82,14 +87,4 @@ fn bind(
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
-}
-
-/// How many clients there are descriptors for. Raises the limit as far as the system lets a
-/// process.
-pub(super) fn descriptors_for_clients() -> usize {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Where it cannot be raised, it stays as it is.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::from(u32::MAX));
-    usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS).max(1)).unwrap_or(usize::MAX)
 }

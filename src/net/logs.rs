@@ -2,9 +2,13 @@
 //! end cannot stall the loop. What does not fit is dropped and counted.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
@@ -13,6 +17,9 @@ use crate::metrics::Counters;
 /// How many log lines may wait.
 const QUEUE_LINES: usize = 8192;
 
+/// How long the writing thread may take to begin.
+const BEGIN_WITHIN: Duration = Duration::from_secs(1);
+
 /// What a log line quotes of a client at most, in bytes.
 const MAX_QUOTE: usize = 128;
 
@@ -20,17 +27,22 @@ const MAX_QUOTE: usize = 128;
 #[derive(Debug)]
 pub(super) struct Logs {
     dropped: ErrorCounter,
-    _writer: WorkerGuard,
+    failed: Arc<AtomicUsize>,
+    begun: Receiver<()>,
+    writer: NonBlocking,
+    _guard: WorkerGuard,
 }
 
 impl Logs {
     /// Starts logging. `RUST_LOG` says what is told (default: `info`).
     pub(super) fn start(format: LogFormat) -> Self {
+        let failed = Arc::<AtomicUsize>::default();
+        let (sender, begun) = sync_channel(1);
         let (writer, guard) = NonBlockingBuilder::default()
             .lossy(true)
             .buffered_lines_limit(QUEUE_LINES)
             .thread_name("logs")
-            .finish(io::stderr());
+            .finish(Stderr { failed: Arc::clone(&failed), begun: Some(sender) });
         let dropped = writer.error_counter();
         let (filter, problem) = match std::env::var("RUST_LOG") {
             Err(_) => (EnvFilter::new("info"), None),
@@ -39,7 +51,7 @@ impl Logs {
                 Err(error) => (EnvFilter::new("info"), Some(error)),
             },
         };
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer.clone());
         // A second server in one process keeps the logs of the first.
         let _ = match format {
             LogFormat::Text => builder.with_target(false).with_ansi(false).try_init(),
@@ -48,12 +60,48 @@ impl Logs {
         if let Some(error) = problem {
             tracing::warn!(%error, "RUST_LOG is not understood; using info");
         }
-        Self { dropped, _writer: guard }
+        Self { dropped, failed, begun, writer, _guard: guard }
     }
 
-    /// How many lines were dropped.
+    /// Waits until the writing thread has the memory that it takes: an arena of the allocator,
+    /// which is much where the address space is limited.
+    pub(super) fn await_thread(&mut self) {
+        // A write of nothing leads to a flush, and that says that the thread is there.
+        if self.writer.write(b"").is_ok() {
+            let _ = self.begun.recv_timeout(BEGIN_WITHIN);
+        }
+    }
+
+    /// How many lines were lost: the queue was full, or they could not be written.
     pub(super) fn dropped(&self) -> usize {
-        self.dropped.dropped_lines()
+        self.dropped.dropped_lines() + self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Where the lines go. What cannot be written (the file has reached its limit, the disk is full)
+/// is counted, and the next line is tried again.
+#[derive(Debug)]
+struct Stderr {
+    failed: Arc<AtomicUsize>,
+    begun: Option<SyncSender<()>>,
+}
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match io::stderr().write(bytes) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                Ok(bytes.len())
+            }
+            result => result,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(begun) = self.begun.take() {
+            let _ = begun.try_send(());
+        }
+        Ok(())
     }
 }
 

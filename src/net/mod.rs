@@ -16,7 +16,9 @@
 
 mod accept;
 mod address;
+mod capacity;
 mod connection;
+mod deadlines;
 mod input;
 mod life;
 mod listen;
@@ -36,9 +38,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
 use tracing::warn;
 
+pub use capacity::CapacityError;
 pub use listen::ListenError;
 pub use server::{Exit, Server};
-pub use system::System;
+pub use system::{System, SystemError};
 
 use crate::config::Settings;
 use crate::outbound::NoMemory;
@@ -61,9 +64,15 @@ pub enum NetError {
     /// The capture cannot be written.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// The system's poll failed.
-    #[error("the system's poll failed: {0}")]
-    Poll(#[from] io::Error),
+    /// The system does not give what every server needs.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// There are too few descriptors, or there is too little memory.
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
+    /// The server was running, and cannot go on.
+    #[error("the system's poll failed")]
+    Poll(#[source] io::Error),
 }
 
 /// Serves until somebody asks it to stop. Prints where it listens.
@@ -75,16 +84,20 @@ pub fn run(settings: &Settings) -> Result<Exit, NetError> {
     if settings.listen.len() > system::MAX_LISTENERS {
         return Err(NetError::TooManyListeners(settings.listen.len()));
     }
-    let logs = Logs::start(settings.log_format);
+    system::outlive_full_files()?;
+    let mut logs = Logs::start(settings.log_format);
     // Before anybody can connect, and without harm to what it holds: the port may not be free.
     let tape = Tape::open(settings)?;
     let listeners = listen::listen(&settings.listen, settings.keepalive, settings.stall_timeout)?;
-    let max_clients = max_clients(settings);
     let mut addresses = Vec::new();
     for listener in &listeners {
-        addresses.push(listener.local_addr()?);
+        addresses.push(listener.local_addr().map_err(ListenError::Address)?);
     }
     let system = System::new(listeners)?;
+    let max_clients = max_clients(settings)?;
+    logs.await_thread();
+    let mut settings = settings.clone();
+    let max_clients = capacity::fit_memory(&mut settings, max_clients)?;
     let exit = match tape {
         None => serve(system, settings, &addresses, max_clients),
         Some(tape) => {
@@ -108,12 +121,13 @@ pub fn run(settings: &Settings) -> Result<Exit, NetError> {
 /// Says where, and serves.
 fn serve<P: Platform>(
     platform: P,
-    settings: &Settings,
+    settings: Settings,
     addresses: &[SocketAddr],
     max_clients: usize,
 ) -> Result<Exit, NetError> {
-    let mut server = Server::new(platform, settings.clone(), addresses.len(), max_clients)
-        .map_err(|NoMemory| NetError::LogMemory(settings.log_bytes))?;
+    let log_bytes = settings.log_bytes;
+    let mut server = Server::new(platform, settings, addresses.len(), max_clients)
+        .map_err(|NoMemory| NetError::LogMemory(log_bytes))?;
     for address in addresses {
         // Nobody need read this.
         let _ = writeln!(
@@ -123,7 +137,7 @@ fn serve<P: Platform>(
             address.port()
         );
     }
-    Ok(server.run()?)
+    server.run().map_err(NetError::Poll)
 }
 
 /// Where this machine itself reaches a listener: one on every address listens on loopback too.
@@ -135,14 +149,15 @@ fn reachable(address: IpAddr) -> IpAddr {
     }
 }
 
-fn max_clients(settings: &Settings) -> usize {
-    let room = listen::descriptors_for_clients();
-    match settings.max_clients {
+/// For how many clients there are descriptors, or as many as are wanted.
+fn max_clients(settings: &Settings) -> Result<usize, CapacityError> {
+    let room = capacity::descriptors_for_clients()?;
+    Ok(match settings.max_clients {
         Some(wanted) if wanted > room => {
             warn!(wanted, room, "--max-clients is more than there are descriptors for");
             room
         }
         Some(wanted) => wanted,
         None => room,
-    }
+    })
 }

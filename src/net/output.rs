@@ -17,22 +17,27 @@ impl<P: Platform> Server<P> {
         }
     }
 
-    /// Writes until nothing is due, the socket takes no more, or the turn is over.
-    fn write(&mut self, id: ClientId) {
+    /// Writes until nothing is due, the socket takes no more, or the turn is over. Says whether
+    /// something is due and the socket took nothing.
+    pub(super) fn write(&mut self, id: ClientId) -> bool {
         let mut budget = self.settings.out_budget;
         while budget > 0 {
-            let Some(connection) = self.connections.get_mut(id) else { return };
+            let Some(connection) = self.connections.get_mut(id) else { return false };
             if connection.doomed {
-                return;
+                return false;
             }
             let Ok(batch) = self.chat.outbound.batch(id, budget) else {
-                return self.doom(id, Death::Lapped);
+                self.doom(id, Death::Lapped);
+                return false;
             };
             if batch.is_empty() {
-                return;
+                return false;
             }
             match self.platform.write_vectored(&mut connection.socket, batch.slices()) {
-                Ok(0) => return self.doom(id, Death::Failed),
+                Ok(0) => {
+                    self.doom(id, Death::Failed);
+                    return false;
+                }
                 Ok(count) => {
                     budget -= count;
                     self.chat.outbound.handle_written(id, count);
@@ -40,18 +45,23 @@ impl<P: Platform> Server<P> {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
                         self.chat.outbound.handle_blocked(id, self.now);
-                        return self.arm_stall(id);
+                        self.arm_stall(id);
+                        return budget == self.settings.out_budget;
                     }
                     io::ErrorKind::Interrupted => {}
-                    _ => return self.doom(id, Death::Failed),
+                    _ => {
+                        self.doom(id, Death::Failed);
+                        return false;
+                    }
                 },
             }
         }
         self.chat.outbound.enqueue(id);
+        false
     }
 
     /// What a write makes possible: the end of a connection, or its next line.
-    fn after_write(&mut self, id: ClientId) {
+    pub(super) fn after_write(&mut self, id: ClientId) {
         let Some(connection) = self.connection(id) else { return };
         let (phase, wait) = (connection.phase, connection.wait);
         if phase == Phase::Draining && self.chat.outbound.is_finished(id) {

@@ -41,6 +41,13 @@ pub trait Platform {
     /// Those of the system, which may have forgotten a connection that failed.
     fn local_address(&self, socket: &Self::Socket) -> io::Result<SocketAddr>;
 
+    /// Where a socket comes from.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, which may have forgotten a connection that failed.
+    fn peer_address(&self, socket: &Self::Socket) -> io::Result<SocketAddr>;
+
     /// Reads what is there, up to the buffer's length; 0 is the end of the stream.
     ///
     /// # Errors
@@ -92,6 +99,8 @@ pub enum Event {
     Stop,
     /// Somebody wants to see the counters.
     Report,
+    /// Somebody wants the settings to be read again.
+    Reload,
 }
 
 /// For what a socket became ready. Not all that holds is told at once, and something may be told

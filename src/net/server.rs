@@ -8,14 +8,14 @@ use tracing::{debug, info, warn};
 
 use super::accept::Acceptor;
 use super::address::Addresses;
-use super::connection::{Connection, Death, Held, Phase, Wait};
+use super::connection::{Connection, Death, Held, Leave, Phase, Wait};
 use super::input::BUFFER_BEYOND_LINE;
 use super::logs;
 use super::platform::{Event, Platform, Readiness};
 use super::pool::InputPool;
 use super::slots::Slots;
-use super::timers::{NEVER, Timers, ceil_millis};
-use crate::chat::{self, Chat, FloodLimit, FloodLimits, Step};
+use super::timers::Timers;
+use crate::chat::{self, Chat, FloodLimit, FloodLimits};
 use crate::config::Settings;
 use crate::metrics::Counters;
 use crate::outbound::{self, ClientId, NoMemory, Outbound};
@@ -58,13 +58,13 @@ pub struct Server<P: Platform> {
     pub(super) buffer: Box<[u8]>,
     events: Vec<Event>,
     pub(super) timers: Timers,
-    stop: Option<Stop>,
+    pub(super) stop: Option<Stop>,
 }
 
 /// The server is on its way out.
 #[derive(Debug)]
-struct Stop {
-    deadline: Duration,
+pub(super) struct Stop {
+    pub(super) deadline: Duration,
     forced: bool,
 }
 
@@ -165,11 +165,12 @@ impl<P: Platform> Server<P> {
     ///
     /// Those of the system's poll: the server cannot go on.
     pub fn turn(&mut self) -> io::Result<Option<Exit>> {
-        let timeout = self.timeout();
+        let asked = self.platform.now();
+        let timeout = self.timeout(asked);
         let mut events = std::mem::take(&mut self.events);
         match self.platform.poll(timeout, &mut events) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => self.now = self.platform.now(),
+            _ => self.begin_turn(asked, timeout),
         }
         events.drain(..).for_each(|event| self.handle_event(event));
         self.events = events;
@@ -182,7 +183,7 @@ impl<P: Platform> Server<P> {
     }
 
     /// For how long there is nothing to do. Zero only while there is something that can be done.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&self, now: Duration) -> Option<Duration> {
         let runnable = !self.ready.is_empty()
             || self.chat.outbound.has_work()
             || self.pool.can_wake()
@@ -199,7 +200,7 @@ impl<P: Platform> Server<P> {
             self.stop.as_ref().map(|stop| stop.deadline),
         ];
         let next = deadlines.into_iter().flatten().min()?;
-        Some(next.saturating_sub(self.platform.now()))
+        Some(next.saturating_sub(now))
     }
 
     fn handle_event(&mut self, event: Event) {
@@ -207,6 +208,7 @@ impl<P: Platform> Server<P> {
             Event::Acceptable(listener) => self.acceptor.handle_acceptable(listener),
             Event::Ready(id, readiness) => self.handle_ready(id, readiness),
             Event::Report => logs::report("counters", self.chat.online(), self.counters()),
+            Event::Reload => info!("SIGHUP changes nothing: settings are read at the start only"),
             Event::Stop => self.handle_stop(),
         }
     }
@@ -297,68 +299,6 @@ impl<P: Platform> Server<P> {
         }
     }
 
-    fn handle_deadlines(&mut self) {
-        while let Some((wake_ms, id)) = self.timers.pop(self.now) {
-            if self.connection(id).is_some_and(|connection| connection.wake_ms == wake_ms) {
-                self.handle_wake(id);
-            }
-        }
-        self.chat.handle_news(self.now);
-        let connections = &self.connections;
-        let find = |id: ClientId| connections.get(id);
-        let clients = connections.len();
-        self.timers.compact(clients, |wake_ms, id| find(id).is_some_and(|c| c.wake_ms == wake_ms));
-        self.pool.compact(clients, |id| find(id).is_some_and(|c| c.wait == Wait::Input));
-    }
-
-    fn handle_wake(&mut self, id: ClientId) {
-        let now = self.now;
-        let Some(connection) = self.connection(id) else { return };
-        connection.wake_ms = NEVER;
-        let linger = Duration::from_millis(connection.linger_ms);
-        let (phase, wait) = (connection.phase, connection.wait);
-        if linger <= now {
-            return self.doom(id, Death::Closed);
-        }
-        if self.chat.outbound.stall_deadline(id).is_some_and(|deadline| deadline <= self.now) {
-            return self.doom(id, Death::Stalled);
-        }
-        if phase == Phase::Open && wait != Wait::Room {
-            self.resume(id, Wait::Flood);
-            match self.chat.handle_login_deadline(id, self.now) {
-                Step::Close => self.close(id),
-                _ => self.arm_login(id),
-            }
-        }
-        self.arm_stall(id);
-        if phase == Phase::Lingering {
-            self.arm(id, linger);
-        }
-    }
-
-    /// Looks at a connection no later than at this time.
-    pub(super) fn arm(&mut self, id: ClientId, at: Duration) {
-        let wake_ms = ceil_millis(at);
-        if let Some(connection) = self.connection(id)
-            && wake_ms < connection.wake_ms
-        {
-            connection.wake_ms = wake_ms;
-            self.timers.push(wake_ms, id);
-        }
-    }
-
-    pub(super) fn arm_login(&mut self, id: ClientId) {
-        if let Some(deadline) = self.chat.login_deadline(id) {
-            self.arm(id, deadline);
-        }
-    }
-
-    pub(super) fn arm_stall(&mut self, id: ClientId) {
-        if let Some(deadline) = self.chat.outbound.stall_deadline(id) {
-            self.arm(id, deadline);
-        }
-    }
-
     fn handle_stop(&mut self) {
         if let Some(stop) = &mut self.stop {
             stop.forced = true;
@@ -372,7 +312,7 @@ impl<P: Platform> Server<P> {
         self.chat.handle_shutdown();
         let open: Vec<ClientId> = self.ids().collect();
         for id in open {
-            self.close(id);
+            self.close(id, Leave::Shutdown);
         }
     }
 

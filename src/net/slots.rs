@@ -67,6 +67,10 @@ impl<T> Slots<T> {
         self.table.get_mut(id)
     }
 
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.table.values_mut()
+    }
+
     pub(super) fn ids(&self) -> impl Iterator<Item = ClientId> {
         self.table.iter().map(|(id, _)| id)
     }

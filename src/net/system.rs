@@ -1,16 +1,19 @@
 //! The platform that the system gives: mio, sockets, signals.
 
+use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
+use thiserror::Error;
 
 use super::platform::{Event, Platform, Readiness};
 use crate::outbound::ClientId;
@@ -30,27 +33,78 @@ pub struct System {
     events: Events,
     listeners: Vec<TcpListener>,
     signals: Signals,
+    /// It was started in a terminal.
+    in_terminal: bool,
     started: Instant,
 }
 
+/// What the system does not give at the start.
+#[derive(Debug, Error)]
+pub enum SystemError {
+    /// No poll.
+    #[error("cannot make the poll that waits for sockets")]
+    Poll(#[source] io::Error),
+    /// No handlers of signals.
+    #[error("cannot handle signals")]
+    Signals(#[source] io::Error),
+    /// A listener is not watched.
+    #[error("cannot watch a listener")]
+    Listener(#[source] io::Error),
+}
+
 impl System {
-    /// Watches the listeners, SIGTERM, SIGINT and SIGUSR1.
+    /// Watches the listeners, SIGTERM, SIGINT, SIGUSR1 and, unless it is ignored, SIGHUP.
     ///
     /// # Errors
     ///
-    /// Those of the system's poll and signals.
+    /// [`SystemError`] says what the system does not give.
     #[expect(clippy::disallowed_methods, reason = "this is where time enters the house")]
-    pub fn new(listeners: Vec<std::net::TcpListener>) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1])?;
-        poll.registry().register(&mut signals, Token(SIGNALS), Interest::READABLE)?;
+    pub fn new(listeners: Vec<std::net::TcpListener>) -> Result<Self, SystemError> {
+        let poll = Poll::new().map_err(SystemError::Poll)?;
+        let mut handled = vec![SIGTERM, SIGINT, SIGUSR1];
+        // Under `nohup` it stays ignored.
+        if !is_ignored(SIGHUP) {
+            handled.push(SIGHUP);
+        }
+        let mut signals = Signals::new(handled).map_err(SystemError::Signals)?;
+        let registry = poll.registry();
+        registry
+            .register(&mut signals, Token(SIGNALS), Interest::READABLE)
+            .map_err(SystemError::Signals)?;
         let mut listeners: Vec<_> = listeners.into_iter().map(TcpListener::from_std).collect();
         for (number, listener) in listeners.iter_mut().enumerate() {
-            poll.registry().register(listener, listener_token(number), Interest::READABLE)?;
+            registry
+                .register(listener, listener_token(number), Interest::READABLE)
+                .map_err(SystemError::Listener)?;
         }
         let events = Events::with_capacity(EVENTS_PER_POLL);
-        Ok(Self { poll, events, listeners, signals, started: Instant::now() })
+        let (in_terminal, started) = (has_terminal(), Instant::now());
+        Ok(Self { poll, events, listeners, signals, in_terminal, started })
     }
+}
+
+/// Makes a file that reaches the limit of its process (`RLIMIT_FSIZE`) an error of that file, and
+/// not the end of the chat. Nobody looks at the flag.
+///
+/// # Errors
+///
+/// Those of the system's signals.
+pub(super) fn outlive_full_files() -> Result<(), SystemError> {
+    let flag = Arc::new(AtomicBool::new(false));
+    flag::register(SIGXFSZ, flag).map(drop).map_err(SystemError::Signals)
+}
+
+/// Whether there is a terminal that this process belongs to: it can be opened (tty(4)).
+fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
+}
+
+/// Whether a signal is ignored since before the start, as by `nohup`. Only Linux tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// From here on, SIGTERM and SIGINT end the process at once, with this exit code.
@@ -58,10 +112,11 @@ impl System {
 /// # Errors
 ///
 /// Those of the system's signals.
-pub(super) fn end_by_signal(code: u8) -> io::Result<()> {
+pub(super) fn end_by_signal(code: u8) -> Result<(), SystemError> {
     static ALWAYS: AtomicBool = AtomicBool::new(true);
     for signal in [SIGTERM, SIGINT] {
-        flag::register_conditional_shutdown(signal, code.into(), &ALWAYS)?;
+        let ended = flag::register_conditional_shutdown(signal, code.into(), &ALWAYS);
+        ended.map_err(SystemError::Signals)?;
     }
     Ok(())
 }
@@ -79,9 +134,12 @@ impl Platform for System {
         for event in &self.events {
             match event.token() {
                 Token(SIGNALS) => {
+                    let in_terminal = self.in_terminal;
                     let signals = self.signals.pending();
                     events.extend(signals.map(|signal| match signal {
                         SIGUSR1 => Event::Report,
+                        // The terminal that it was started in is still there, or never was.
+                        SIGHUP if !in_terminal || has_terminal() => Event::Reload,
                         _ => Event::Stop,
                     }));
                 }
@@ -106,6 +164,10 @@ impl Platform for System {
 
     fn local_address(&self, socket: &TcpStream) -> io::Result<SocketAddr> {
         socket.local_addr()
+    }
+
+    fn peer_address(&self, socket: &TcpStream) -> io::Result<SocketAddr> {
+        socket.peer_addr()
     }
 
     fn read(&mut self, socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,5 +1,7 @@
 //! Who a client is to the machine, and one value for each.
 
+use std::fmt;
+
 /// A client: a slot, and which of its occupants is meant. Slots are used again at once, so a timer
 /// or an event may speak of somebody who has gone; the generation tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -8,6 +10,13 @@ pub struct ClientId {
     pub key: u32,
     /// The occupant: no two clients in a slot have the same one, short of four billion logins.
     pub generation: u32,
+}
+
+impl fmt::Display for ClientId {
+    /// `slot.occupant`: no two clients in a log are called alike.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.key, self.generation)
+    }
 }
 
 /// How many slots a [`Table`] gains at once.

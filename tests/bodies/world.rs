@@ -105,6 +105,8 @@ pub struct World {
     /// The server found nothing to do and was ready to wait.
     pub quiet: bool,
     pub listening: bool,
+    /// In the next poll the server is stopped for so long (SIGSTOP), and wakes up with EINTR.
+    pub freeze: Option<Duration>,
     /// No wait lasts beyond this, or longer than that.
     pub horizon: Option<Duration>,
     pub longest_wait: Duration,
@@ -143,6 +145,7 @@ impl World {
             now: Duration::from_secs(1000),
             quiet: false,
             listening: true,
+            freeze: None,
             horizon: None,
             longest_wait: LONGEST_WAIT,
             read_takes: Duration::ZERO,
@@ -311,6 +314,10 @@ impl Platform for World {
         if self.strikes(self.faults.leaps, "leap of the clock") {
             self.now += LONGEST_LEAP.mul_f64(self.random.f64());
         }
+        if let Some(time) = self.freeze.take() {
+            self.now += time;
+            return Err(ErrorKind::Interrupted.into());
+        }
         if self.strikes(self.faults.interrupted, "EINTR on poll") {
             return Err(ErrorKind::Interrupted.into());
         }
@@ -372,6 +379,11 @@ impl Platform for World {
 
     fn local_address(&self, _: &Socket) -> io::Result<SocketAddr> {
         Ok((Ipv4Addr::LOCALHOST, SERVER_PORT).into())
+    }
+
+    fn peer_address(&self, socket: &Socket) -> io::Result<SocketAddr> {
+        let peer = &self.peers[socket.peer];
+        Ok((peer.address.unwrap_or(Ipv4Addr::LOCALHOST), port(socket.peer)).into())
     }
 
     fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,5 +1,6 @@
 //! The loop in a world in memory, in virtual time: the same seed gives the same run.
 
+mod freeze;
 mod limits;
 mod model;
 mod recorded;

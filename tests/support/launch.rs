@@ -1,6 +1,7 @@
 //! How a server is started.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 use super::Server;
@@ -11,16 +12,19 @@ pub(crate) struct Launch {
     listen: Vec<String>,
     flags: Vec<String>,
     environment: Vec<(&'static str, &'static str)>,
+    stdin: Option<File>,
     pub(super) stderr: Stderr,
 }
 
 /// What becomes of the server's stderr.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Stderr {
     /// It is read all the time, for the test to look at.
     Captured,
     /// It is a pipe that nobody reads.
     Unread,
+    /// It is this file.
+    File(File),
 }
 
 impl Launch {
@@ -31,6 +35,7 @@ impl Launch {
             listen: vec!["127.0.0.1:0".to_owned()],
             flags: flags.split_whitespace().map(str::to_owned).collect(),
             environment: Vec::new(),
+            stdin: None,
             stderr: Stderr::Captured,
         }
     }
@@ -53,6 +58,12 @@ impl Launch {
     /// Sets a variable of its environment.
     pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
         self.environment.push((name, value));
+        self
+    }
+
+    /// Reads from this, a terminal say.
+    pub(crate) fn stdin(mut self, stdin: File) -> Self {
+        self.stdin = Some(stdin);
         self
     }
 
@@ -87,7 +98,12 @@ impl Launch {
         }
         command.args(&self.flags).env_remove("RUST_LOG");
         command.envs(self.environment.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let stdin = self.stdin.as_ref().map(|file| file.try_clone().expect("a descriptor"));
+        command.stdin(stdin.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped());
+        command.stderr(match &self.stderr {
+            Stderr::File(file) => file.try_clone().expect("a descriptor").into(),
+            Stderr::Captured | Stderr::Unread => Stdio::piped(),
+        });
         command
     }
 }

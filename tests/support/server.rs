@@ -38,7 +38,7 @@ impl Server {
         let stdout = child.stdout.take().expect("stdout is a pipe");
         let mut stderr = child.stderr.take();
         let logs = Arc::default();
-        if launch.stderr == Stderr::Captured
+        if matches!(launch.stderr, Stderr::Captured)
             && let Some(pipe) = stderr.take()
         {
             capture(pipe, Arc::clone(&logs));

@@ -266,6 +266,10 @@ impl<P: Platform> Platform for Recorder<P> {
         self.inner.local_address(&socket.inner)
     }
 
+    fn peer_address(&self, socket: &Self::Socket) -> io::Result<SocketAddr> {
+        self.inner.peer_address(&socket.inner)
+    }
+
     fn read(&mut self, socket: &mut Self::Socket, buffer: &mut [u8]) -> io::Result<usize> {
         let result = self.inner.read(&mut socket.inner, buffer);
         match &result {

@@ -24,13 +24,13 @@ const CHUNK_BYTES: u64 = 32 * 1024;
 #[derive(Debug, Error)]
 pub enum RecordError {
     /// The file cannot be made or written.
-    #[error("cannot write the capture: {0}")]
+    #[error("cannot write the capture")]
     Io(#[from] io::Error),
     /// The file format cannot say it.
-    #[error("cannot write the capture: {0}")]
+    #[error("cannot write the capture")]
     Write(#[from] WriteError),
     /// What happened makes no sense.
-    #[error("cannot write the capture: {0}")]
+    #[error("cannot write the capture")]
     Misuse(#[from] Misuse),
 }
 
@@ -70,7 +70,8 @@ impl Scribe {
         thread::Builder::new().name("capture".to_owned()).spawn(move || {
             let result = desk.follow(&batches);
             if let Err(error) = desk.finish(result) {
-                warn!("{error}; the capture ends here, and the chat goes on");
+                let error = anyhow::Error::from(error);
+                warn!("{error:#}; the capture ends here, and the chat goes on");
             }
             drop(sender);
         })?;
