@@ -65,7 +65,7 @@ fn zero_bytes_are_shown_and_never_passed_on() {
 fn bytes_that_are_not_utf8_are_refused() {
     let (server, mut alice, mut eve) = alice_and_eve();
     let not_utf8: [&[u8]; 8] = [
-        b"all \xff\xfe\n",
+        b"all \xff\x80\n",
         b"@Alice caf\xe9\n",
         b"@\xc3\x28 hi\n",
         b"list \x80\n",
@@ -94,7 +94,6 @@ fn nothing_steers_the_terminal_of_another() {
         ("\x1b]0;title\x07", "?]0;title?"),
         ("\u{9b}31mred", "?31mred"),
         ("a\r[SERVER] Bye", "a?[SERVER] Bye"),
-        ("a\x08\x08b\x7f", "a??b?"),
         ("a\u{2028}b\u{2029}c\u{85}d", "a\u{fffd}b\u{fffd}c?d"),
         ("\u{202e}evil\u{202c}", "\u{fffd}evil\u{fffd}"),
         ("\u{3164}\u{115f}[Bob]: hi", "\u{fffd}\u{fffd}[Bob]: hi"),

@@ -31,5 +31,6 @@ mod sim;
 #[cfg(target_os = "linux")]
 mod slow_links;
 mod support;
+mod telnet;
 mod terminal;
 mod tidy;

@@ -45,6 +45,8 @@ pub(super) struct Connection<S> {
     pub(super) pending: bool,
     /// It was refused for want of room, and counts among those.
     pub(super) refused: bool,
+    /// It has sent something that concerns Telnet, whose state the server keeps apart: few do.
+    pub(super) telnet: bool,
     /// It dies at the end of this turn.
     pub(super) doomed: bool,
 }
@@ -113,6 +115,7 @@ impl<S> Connection<S> {
             queued: false,
             pending: false,
             refused: false,
+            telnet: false,
             doomed: false,
         }
     }

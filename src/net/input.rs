@@ -10,6 +10,7 @@ use super::platform::Platform;
 use super::server::Server;
 use crate::chat::Step;
 use crate::outbound::ClientId;
+use crate::wire::{Foreign, Frame, Framer, Telnet, telnet};
 
 /// What a read takes at most, in bytes.
 const READ: usize = 16 * 1024;
@@ -76,7 +77,7 @@ impl<P: Platform> Server<P> {
     /// Offers lines to the chat until one is not taken or there are no more.
     fn take_lines(&mut self, id: ClientId, window: &mut Window<'_>) -> Pause {
         let Some(connection) = self.connection(id) else { return Pause::Closed };
-        let (mut framer, ended) = (connection.framer, connection.ended);
+        let (mut framer, ended, edits) = (connection.framer, connection.ended, connection.telnet);
         let mut input = &window.buffer[window.start..window.end];
         let pause = loop {
             if self.chat.work() >= window.work_until {
@@ -86,6 +87,14 @@ impl<P: Platform> Server<P> {
             let frame = framer.next(&mut input, self.settings.max_line);
             let frame = frame.or_else(|| if ended { framer.finish(&mut input) } else { None });
             let Some(frame) = frame else { break Pause::Hungry };
+            let edited;
+            let frame = match frame {
+                Frame::Line(line) if edits => {
+                    edited = telnet::edit(line);
+                    Frame::Line(&edited)
+                }
+                frame => frame,
+            };
             let step = self.chat.handle_frame(id, frame, self.now);
             match step {
                 Step::Next | Step::Close => {
@@ -127,11 +136,13 @@ impl<P: Platform> Server<P> {
             self.pool.waiters.push_back(id);
             return false;
         }
-        let room = &mut window.buffer[own..own + allowed];
+        let telnet = connection.telnet.then(|| self.telnets.get(&id)).flatten();
+        let start = own + telnet.map_or(0, Telnet::room);
+        let room = &mut window.buffer[start..start + allowed];
         match self.platform.read(&mut connection.socket, room) {
             Ok(0) => (connection.ended, connection.readable) = (true, false),
             Ok(count) => {
-                window.end += count;
+                window.end = start + count;
                 connection.filled = count == allowed;
                 // A short read has drained the socket, unless the end of the stream is behind it,
                 // or an urgent mark (^C in telnet sends one), at which Linux ends a read: that was
@@ -148,7 +159,34 @@ impl<P: Platform> Server<P> {
                 return false;
             }
         }
+        self.take_telnet(id, window, own, start);
         true
+    }
+
+    /// Takes what belongs to Telnet out of the bytes from `start` on that were just read, and
+    /// closes the gap between them and the `own` bytes before.
+    fn take_telnet(&mut self, id: ClientId, window: &mut Window<'_>, own: usize, start: usize) {
+        let Some(connection) = self.connection(id) else { return };
+        let read = &mut window.buffer[..window.end];
+        let is_new = !connection.telnet;
+        if is_new && !telnet::concerns(&read[start..]) {
+            return;
+        }
+        // What is about to be closed anyhow is not to be answered.
+        let is_first = connection.framer == Framer::Start && own == 0;
+        if is_new && is_first && Foreign::of_start(&read[..1]).is_some() {
+            return;
+        }
+        connection.telnet = true;
+        let telnet = self.telnets.entry(id).or_default();
+        let mut answers = Vec::new();
+        window.end = telnet.filter(read, own, start, &mut answers);
+        if answers.is_empty() || self.chat.outbound.is_clogged(id) {
+            return;
+        }
+        if self.chat.outbound.answer(id, &[&answers]).is_err() {
+            self.chat.counters.answers_dropped += 1;
+        }
     }
 
     /// Keeps what is not yet done.

@@ -125,6 +125,9 @@ impl<P: Platform> Server<P> {
             let Some(connection) = self.connections.remove(id) else { continue };
             debug!(client = %id, ?death, "closed");
             self.pool.release(connection.unread.len());
+            if connection.telnet {
+                self.telnets.remove(&id);
+            }
             if !connection.refused {
                 if connection.pending {
                     self.addresses.settle(connection.peer);

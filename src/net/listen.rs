@@ -71,6 +71,8 @@ fn bind(
         socket.set_only_v6(only_v6)?;
     }
     socket.set_tcp_nodelay(true)?;
+    // Telnet marks an interrupt as urgent: the byte belongs into the stream, where it was sent.
+    socket.set_out_of_band_inline(true)?;
     if let Some(idle) = keepalive {
         let probes = TcpKeepalive::new().with_time(idle).with_interval(idle / 6).with_retries(3);
         socket.set_tcp_keepalive(&probes)?;

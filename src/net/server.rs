@@ -1,6 +1,6 @@
 //! The loop: one turn after another, each in the same five steps.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::chat::{self, Chat, FloodLimit, FloodLimits};
 use crate::config::Settings;
 use crate::metrics::Counters;
 use crate::outbound::{self, ClientId, NoMemory, Outbound};
+use crate::wire::Telnet;
 
 /// How long a turn takes input before it writes what is due. Whoever is left has its turn in the
 /// next one, before those who come behind it.
@@ -54,6 +55,8 @@ pub struct Server<P: Platform> {
     pub(super) held: VecDeque<Held>,
     /// Who dies at the end of this turn. Everyone stands here at most once.
     pub(super) dead: Vec<(ClientId, Death)>,
+    /// The state of those connections that have sent something of Telnet.
+    pub(super) telnets: HashMap<ClientId, Telnet>,
     /// Where everyone's bytes are read to.
     pub(super) buffer: Box<[u8]>,
     events: Vec<Event>,
@@ -116,6 +119,7 @@ impl<P: Platform> Server<P> {
             ready: VecDeque::new(),
             held: VecDeque::new(),
             dead: Vec::new(),
+            telnets: HashMap::new(),
             buffer,
             events: Vec::new(),
             timers: Timers::default(),

@@ -45,7 +45,7 @@ impl Framer {
         }
         if *self == Self::Skipping {
             let Some(end) = memchr(b'\n', input) else {
-                *input = &[];
+                *input = last_cr(input);
                 return None;
             };
             *input = &input[end + 1..];
@@ -58,7 +58,7 @@ impl Framer {
                 Some(self.line(line, end < max_line))
             }
             None if input.len() >= max_line => {
-                *input = &[];
+                *input = last_cr(input);
                 *self = Self::Skipping;
                 Some(Frame::TooLong)
             }
@@ -70,7 +70,7 @@ impl Framer {
     /// [`next`](Self::next) has said `None`.
     pub fn finish<'a>(&mut self, input: &mut &'a [u8]) -> Option<Frame<'a>> {
         let rest = std::mem::take(input);
-        (!rest.is_empty()).then(|| self.line(rest, true))
+        (!rest.is_empty() && *self != Self::Skipping).then(|| self.line(rest, true))
     }
 
     fn line<'a>(&mut self, line: &'a [u8], fits: bool) -> Frame<'a> {
@@ -81,6 +81,13 @@ impl Framer {
         let line = if first { line.strip_prefix(BOM).unwrap_or(line) } else { line };
         Frame::Line(line.strip_suffix(b"\r").unwrap_or(line))
     }
+}
+
+/// What is kept of a part of a line that is dropped: a CR at its end, so that whoever takes CR NUL
+/// for a line end finds it when the NUL comes.
+fn last_cr(dropped: &[u8]) -> &[u8] {
+    let len = usize::from(dropped.last() == Some(&b'\r'));
+    &dropped[dropped.len() - len..]
 }
 
 #[cfg(test)]
@@ -149,6 +156,9 @@ mod tests {
         want.extend(some(&["ok"]));
         assert_eq!(lines(&format!("{}\nok\n", "x".repeat(100))), want);
         assert_eq!(lines(&"x".repeat(100)), [None]);
+        assert_eq!(lines(&format!("{}\r", "x".repeat(100))), [None]);
+        let (mut framer, mut input) = (Framer::Skipping, b"xyz\r".as_slice());
+        assert_eq!((framer.next(&mut input, 16), input), (None, b"\r".as_slice()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The wire: bytes on one side, meaning on the other. Nothing here knows a socket.
 //!
 //! * [`frame`]: a byte stream becomes lines, however it was cut into reads.
+//! * [`telnet`]: commands of Telnet leave the stream, and its keys edit a line.
 //! * [`command`]: a line of a client becomes a [`Command`].
 //! * [`text`]: what a client wrote becomes what others may see.
 //! * [`reply`] and [`notice`]: what the server says, encoded and parsed.
@@ -15,6 +16,7 @@ pub mod foreign;
 pub mod frame;
 pub mod notice;
 pub mod reply;
+pub mod telnet;
 pub mod text;
 
 pub use command::{Command, Malformed};
@@ -22,6 +24,7 @@ pub use foreign::Foreign;
 pub use frame::{Frame, Framer};
 pub use notice::Notice;
 pub use reply::Reply;
+pub use telnet::Telnet;
 
 /// The longest line that a client may send unless the server is told otherwise, in bytes, its
 /// terminator included.

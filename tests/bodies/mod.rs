@@ -13,6 +13,7 @@ pub mod packet;
 pub mod reply;
 pub mod screen;
 pub mod tape;
+pub mod telnet;
 pub mod town;
 pub mod world;
 
@@ -78,6 +79,11 @@ fn the_corpus_of_chat_is_fine() {
 #[test]
 fn the_corpus_of_screen_is_fine() {
     replay("screen", screen::run);
+}
+
+#[test]
+fn the_corpus_of_telnet_is_fine() {
+    replay("telnet", telnet::run);
 }
 
 #[test]

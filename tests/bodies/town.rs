@@ -7,6 +7,7 @@ use arbitrary::Arbitrary;
 use hubbub::wire::Foreign;
 
 use super::model::{Model, Person, State};
+use super::telnet::{self, Reference};
 
 /// Connections in one evening; the server has room for all of them.
 pub const MAX_GUESTS: usize = 24;
@@ -77,6 +78,8 @@ pub struct Guest {
     partial: Option<Vec<u8>>,
     /// It has sent a whole line.
     began: bool,
+    /// What its bytes are once Telnet has been taken out.
+    telnet: Reference,
 }
 
 /// The town.
@@ -158,13 +161,18 @@ impl Town {
 
     fn add(&mut self, person: Option<usize>) {
         let (partial, sends) = (Some(Vec::new()), person.is_some());
-        let guest = Guest { person, reads: true, sends, partial, began: false };
+        let telnet = Reference::default();
+        let guest = Guest { person, reads: true, sends, partial, began: false, telnet };
         self.guests.push(guest);
     }
 
     fn send(&mut self, who: u8, bytes: &[u8]) {
         let Some(number) = self.sender(who) else { return };
-        for &byte in bytes {
+        let telnet = &mut self.guests[number].telnet;
+        let before = telnet.text.len();
+        telnet.push(bytes);
+        let text = telnet.text[before..].to_vec();
+        for byte in text {
             let partial = &mut self.guests[number].partial;
             if byte == b'\n' {
                 if let Some(line) = partial.replace(Vec::new()) {
@@ -177,8 +185,8 @@ impl Town {
                     *partial = None;
                     self.hear(number, None);
                 }
-                let Guest { began, person, .. } = self.guests[number];
-                if let (false, Some(foreign), Some(person)) = (began, foreign, person) {
+                let Guest { began, person, .. } = &self.guests[number];
+                if let (false, Some(foreign), Some(person)) = (began, foreign, *person) {
                     self.chat.dismiss(person, foreign, self.now);
                 }
             }
@@ -192,8 +200,8 @@ impl Town {
         let Some(person) = guest.person else { return };
         let mark = if first { "\u{feff}" } else { "" };
         let line = line.map(|line| line.strip_prefix(mark.as_bytes()).unwrap_or(line));
-        let line = line.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        self.chat.line(person, line, MAX_LINE as u64, self.now);
+        let line = line.map(|line| telnet::edited(line.strip_suffix(b"\r").unwrap_or(line)));
+        self.chat.line(person, line.as_deref(), MAX_LINE as u64, self.now);
     }
 
     fn end(&mut self, who: u8) {
@@ -227,6 +235,11 @@ impl Town {
     pub fn pass(&mut self, ticks: u32) {
         self.now += TICK * ticks;
         self.chat.tick(self.now);
+    }
+
+    /// What a guest's Telnet program has to be answered.
+    pub fn answers(&self, guest: usize) -> &[u8] {
+        &self.guests[guest].telnet.answers
     }
 
     /// Everything that a guest has to hear, if it hears all; and whether that is the end.

@@ -111,7 +111,12 @@ fn sends_anything(who: Vec<u8>) -> BoxedStrategy<Operation> {
     let pieces = select(vec!["all ", "@Ann ", "list", "x", "\n", "\r\n", "\n\n", "ש", "\u{feff}"]);
     let split = prop::collection::vec(pieces, 1..4).prop_map(|pieces| pieces.concat().into());
     let bytes = select(&b"al @\r\n\xff\xd7\x90x"[..]);
-    let any = prop_oneof![3 => split, 1 => prop::collection::vec(bytes, 0..100)];
+    let telnet = select(&b"a \xff\xfa\xfb\xfd\xfe\xf0\xf4\xf7\x06\0\r\n\x08\x7f"[..]);
+    let any = prop_oneof![
+        3 => split,
+        1 => prop::collection::vec(bytes, 0..100),
+        1 => prop::collection::vec(telnet, 0..20),
+    ];
     (select(who), any).prop_map(|(who, bytes)| Operation::Raw(who, bytes)).boxed()
 }
 

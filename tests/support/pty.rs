@@ -55,6 +55,20 @@ impl Pty {
         command.arg(server.to_string()).env("COLUMNS_WANTED", columns.to_string());
         command.env("TERM", "xterm").env_remove("NO_COLOR").env_remove("RUST_LOG");
         command.envs(environment.iter().copied());
+        Self::run(command, name)
+    }
+
+    /// Another program that speaks to the server.
+    #[track_caller]
+    pub(crate) fn program(program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", IN_A_TERMINAL, program]).args(arguments);
+        command.env("COLUMNS_WANTED", WIDE.to_string()).env("TERM", "xterm");
+        Self::run(command, program)
+    }
+
+    #[track_caller]
+    fn run(command: Command, name: &str) -> Self {
         let mut process = PtyProcess::new(command).expect("there is a pseudo-terminal");
         process.set_kill_timeout(Some(KILL_AFTER_MS));
         let keyboard = process.get_file_handle().expect("a terminal");

@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use hubbub::capture::reassembly::{Limits, Reassembler};
 use hubbub::capture::{Flags, Segment};
 use hubbub::name::is_blank;
-use hubbub::wire::{Command, DEFAULT_MAX_LINE, Frame, Framer, Notice, Reply, max_server_line};
+use hubbub::wire::{
+    Command, DEFAULT_MAX_LINE, Frame, Framer, Notice, Reply, Telnet, max_server_line, telnet,
+};
 
 use super::conversations::Message;
 use super::ends::{End, Pair};
@@ -106,6 +108,8 @@ pub struct Chat {
 struct Stream {
     reassembler: Reassembler,
     framer: Framer,
+    /// Which commands of Telnet are under way, once there were any.
+    telnet: Option<Box<Telnet>>,
     /// What is not yet a line.
     rest: Vec<u8>,
     /// Of a packet that was cut, the end is missing: no gap is worth waiting for.
@@ -115,7 +119,13 @@ struct Stream {
 impl Default for Stream {
     fn default() -> Self {
         let reassembler = Reassembler::new(LIMITS);
-        Self { reassembler, framer: Framer::default(), rest: Vec::new(), has_holes: false }
+        Self {
+            reassembler,
+            framer: Framer::default(),
+            telnet: None,
+            rest: Vec::new(),
+            has_holes: false,
+        }
     }
 }
 
@@ -238,7 +248,7 @@ impl Chat {
             };
             match frame {
                 Some(Frame::Line(line)) if is_server => self.hear(line, time_ns),
-                Some(Frame::Line(line)) => self.say(line),
+                Some(Frame::Line(line)) => self.say(&telnet::edit(line)),
                 Some(Frame::TooLong | Frame::Foreign(_)) if is_server => self.heard.other += 1,
                 Some(Frame::TooLong | Frame::Foreign(_)) => self.said.refused += 1,
                 None => break,
@@ -302,7 +312,7 @@ impl Chat {
         for from in End::BOTH {
             let stream = &mut self.streams[from];
             while stream.reassembler.gap() > 0 {
-                stream.reassembler.skip_gap(&mut stream.rest);
+                stream.take(|reassembler, rest| _ = reassembler.skip_gap(rest));
             }
             let is_end = stream.reassembler.is_finished();
             self.read(from, last_ns, is_end);
@@ -319,12 +329,25 @@ impl Chat {
 }
 
 impl Stream {
+    /// Takes bytes as the server does: what belongs to Telnet is not kept.
+    fn take(&mut self, more: impl FnOnce(&mut Reassembler, &mut Vec<u8>)) {
+        let end = self.rest.len();
+        self.rest.resize(end + self.telnet.as_ref().map_or(0, |telnet| telnet.room()), 0);
+        let start = self.rest.len();
+        more(&mut self.reassembler, &mut self.rest);
+        if self.telnet.is_some() || telnet::concerns(&self.rest[start..]) {
+            let telnet = self.telnet.get_or_insert_default();
+            let end = telnet.filter(&mut self.rest, end, start, &mut Vec::new());
+            self.rest.truncate(end);
+        }
+    }
+
     fn push(&mut self, segment: &Segment<'_>, payload_bytes: u32) {
-        self.reassembler.push(segment, &mut self.rest);
+        self.take(|reassembler, rest| reassembler.push(segment, rest));
         let is_late = self.reassembler.waiting_bytes() > LIMITS.bytes / 2;
         let is_lost = is_late || self.has_holes || self.reassembler.oddities().dropped > 0;
         if is_lost && self.reassembler.gap() > 0 {
-            self.reassembler.skip_gap(&mut self.rest);
+            self.take(|reassembler, rest| _ = reassembler.skip_gap(rest));
         }
         self.has_holes |= (segment.payload.len() as u64) < u64::from(payload_bytes);
     }

@@ -19,6 +19,7 @@ local field = {
     text = ProtoField.string("hubbub.text", "Text", base.UNICODE),
     prefix = ProtoField.string("hubbub.prefix", "Prefix", base.UNICODE),
     notice = ProtoField.string("hubbub.notice", "Notice", base.UNICODE),
+    telnet = ProtoField.bytes("hubbub.telnet", "Telnet commands"),
 }
 hubbub.fields = field
 
@@ -113,9 +114,43 @@ local function is_from_server(stream, pinfo, raw)
     return raw:sub(1, 1) == "["
 end
 
+-- How long the Telnet commands at the start of a line are (RFC 854, RFC 855).
+local function telnet_length(raw)
+    local at = 1
+    while raw:byte(at) == 255 do
+        local command = raw:byte(at + 1) or 0
+        local stop = command == 250 and raw:find("\255\240", at, true)
+        if command < 236 or command == 255 then
+            break
+        elseif stop then
+            at = stop + 2
+        else
+            at = at + (command > 250 and 3 or 2)
+        end
+    end
+    return math.min(at - 1, #raw)
+end
+
+-- How long the first line is, its end included: LF, or CR NUL.
+local function line_length(raw)
+    local lf, nul = raw:find("\n", 1, true), raw:find("\r\0", 1, true)
+    if nul and nul < (lf or #raw) then
+        return nul + 1
+    end
+    return lf
+end
+
 -- One line, its end included; tells what to show of it in the list of packets.
 local function dissect_line(range, pinfo, tree)
-    local raw = range:raw():gsub("\r?\n$", "")
+    local commands = telnet_length(range:raw())
+    if commands > 0 then
+        tree:add(field.telnet, range(0, commands))
+        if commands == range:len() then
+            return "Telnet", ""
+        end
+        range = range(commands)
+    end
+    local raw = range:raw():gsub("\r?\n$", ""):gsub("\r\0$", "")
     local kind, parts
     local stream = this_stream()
     if is_from_server(stream, pinfo, raw) then
@@ -150,7 +185,7 @@ end
 function hubbub.dissector(tvb, pinfo, root)
     local tree, shown, offset = nil, {}, 0
     while offset < tvb:len() do
-        local length = tvb:raw(offset):find("\n", 1, true)
+        local length = line_length(tvb:raw(offset))
         if not length then
             -- The rest of the line is in a segment to come.
             pinfo.desegment_offset = offset
