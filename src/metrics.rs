@@ -33,6 +33,6 @@ pub struct Counters {
     pub holds: u64,
     /// Times that accept failed for want of a descriptor or of memory.
     pub accept_failures: u64,
-    /// Connections that a capture does not have, or not to their end.
+    /// Connections of which a capture lacks bytes, their end, or everything; each once.
     pub uncaptured: u64,
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::process::Signal;
 
@@ -103,25 +104,188 @@ fn a_folder_that_vanishes_before_the_next_file_is_missed_and_the_chat_goes_on() 
     assert_whole(&files[0]);
 }
 
+/// Does not start, and says why.
+#[track_caller]
+fn assert_refused(launch: &Launch, file: &Path, reason: &str) {
+    let output = launch.command().output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{log}");
+    let want = format!("cannot write the capture: {}: {reason}", file.display());
+    assert!(log.contains(&want), "{log}");
+}
+
 #[test]
-#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: /dev/full")]
 fn a_file_that_cannot_be_written_is_told_before_anybody_connects() {
     let folder = tempfile::tempdir().unwrap();
-    let full = folder.path().join("full.pcapng");
-    symlink("/dev/full", &full).unwrap();
     let nowhere = folder.path().join("nowhere/chat.pcapng");
-    let in_a_set = format!("{} --capture-size 1MiB", flags(&full));
-    for (file, flags, reason) in [
-        (&nowhere, flags(&nowhere), "No such file"),
-        (&full, flags(&full), "No space left"),
-        (&full, in_a_set, "it is no file; it would do without --capture-size"),
-    ] {
-        let output = Launch::new(&flags).command().output().unwrap();
-        let log = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{log}");
-        let want = format!("hubbub: cannot write the capture: {}: {reason}", file.display());
-        assert!(log.starts_with(&want), "{log}");
+    assert_refused(&Launch::new(&flags(&nowhere)), &nowhere, "No such file");
+    if !lacks("prlimit") {
+        let full = folder.path().join("full.pcapng");
+        let launch = Launch::new(&flags(&full)).through(["prlimit", "--fsize=10"]);
+        assert_refused(&launch, &full, "File too large");
     }
+    let pipe = folder.path().join("pipe.pcapng");
+    if let Some(_reader) = unread_pipe(&pipe) {
+        let launch = Launch::new(&format!("{} --capture-size 1MiB", flags(&pipe)));
+        assert_refused(&launch, &pipe, "it is no file; it would do without --capture-size");
+    }
+}
+
+#[test]
+fn what_somebody_may_have_planted_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let victim = at("victim");
+    fs::write(&victim, "precious").unwrap();
+    symlink(&victim, at("link.pcapng")).unwrap();
+    symlink(at("new"), at("loose.pcapng")).unwrap();
+    fs::hard_link(&victim, at("hard.pcapng")).unwrap();
+    let link = format!("it is a link to {}; that name itself would work", victim.display());
+    for (name, reason) in [
+        ("link.pcapng", link.as_str()),
+        ("loose.pcapng", "it is a link to "),
+        ("hard.pcapng", "it has other names too"),
+    ] {
+        assert_refused(&Launch::new(&flags(&at(name))), &at(name), reason);
+    }
+    assert!(!at("new").exists());
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    let (others, pipe) = (at("others.pcapng"), at("pipe.pcapng"));
+    fs::write(&others, "of somebody else").unwrap();
+    if std::os::unix::fs::chown(&others, Some(12_345), None).is_err() {
+        return skip("only root can give a file away");
+    }
+    let reason = "it belongs to user 12345; another name would work";
+    assert_refused(&Launch::new(&flags(&others)), &others, reason);
+    assert_eq!(fs::read_to_string(&others).unwrap(), "of somebody else");
+    if let Some(_reader) = unread_pipe(&pipe) {
+        std::os::unix::fs::chown(&pipe, Some(12_345), None).unwrap();
+        assert_refused(&Launch::new(&flags(&pipe)), &pipe, reason);
+    }
+}
+
+/// The files of a set, the oldest first.
+fn set(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "pcapng")).collect();
+    files.sort();
+    files
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the names of a set have the date in them")]
+fn a_link_at_the_name_of_a_file_of_a_set_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (captures, victim) = (folder.path().join("captures"), folder.path().join("victim"));
+    fs::create_dir(&captures).unwrap();
+    fs::write(&victim, "precious").unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    for second in 0..20 {
+        let time = i64::try_from(now.as_secs()).unwrap() + second;
+        let time = jiff::Timestamp::from_second(time).unwrap().strftime("%Y%m%d%H%M%S");
+        symlink(&victim, captures.join(format!("chat_00001_{time}.pcapng"))).unwrap();
+    }
+    let file = captures.join("chat.pcapng");
+    drop(Server::start(&format!("{} --capture-size 1MiB", flags(&file))));
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    let made = set(&captures).pop().unwrap();
+    assert!(made.file_name().unwrap().to_str().unwrap().starts_with("chat_00002_"), "{made:?}");
+    assert!(fs::symlink_metadata(made).unwrap().is_file());
+}
+
+#[test]
+fn of_a_set_the_last_files_are_kept_and_nothing_is_deleted_that_is_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.pcapng");
+    fs::write(folder.path().join("chat_00000_20200101000000.pcapng"), "of another run").unwrap();
+    let flags = format!("{} --capture-size 64KiB --capture-files 3", flags(&file));
+    let mut server = Server::start(&flags);
+    let mut alice = server.login("Alice");
+    let first = set(folder.path()).pop().unwrap();
+    fs::rename(&first, folder.path().join("moved")).unwrap();
+    fs::write(&first, "of somebody else").unwrap();
+    let text = "x".repeat(4000);
+    let number = |file: &PathBuf| file.file_name()?.to_str()?.get(5..10)?.parse::<u32>().ok();
+    eventually("several files", || {
+        alice.send(&format!("all {text}"));
+        alice.expect(&format!("[Alice]: {text}"));
+        (set(folder.path()).last().and_then(number) > Some(6)).then_some(())
+    });
+    server.signal(Signal::TERM);
+    assert!(server.await_exit().success());
+    let files = set(folder.path());
+    let numbers: Vec<u32> = files.iter().filter_map(number).collect();
+    let last = *numbers.last().unwrap();
+    assert_eq!(numbers, [0, 1, last - 2, last - 1, last], "0 and 1 are not of its own making");
+    assert_eq!(fs::read_to_string(&first).unwrap(), "of somebody else");
+}
+
+/// What tshark tells of a file.
+fn tshark(file: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("tshark").arg("-n").args(arguments).arg("-r").arg(file).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
+}
+
+/// A reader of the pipe that was away for too long finds a gap that says how large it is, and what
+/// comes behind it.
+#[test]
+fn behind_a_gap_the_capture_goes_on_and_wireshark_sees_how_much_is_missing() {
+    const READERS: usize = 30;
+    if lacks("tshark") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (pipe, file) = (folder.path().join("pipe.pcapng"), folder.path().join("chat.pcapng"));
+    let Some(reader) = unread_pipe(&pipe) else { return };
+    let mut server = Server::start(&flags(&pipe));
+    let mut room: Vec<_> = (0..READERS).map(|n| server.login(&format!("user{n}"))).collect();
+    let text = "x".repeat(4000);
+    // More than 64 MiB of what is heard.
+    for _ in 0..64 * 1024 * 1024 / 4000 / READERS + 100 {
+        room[0].send(&format!("all {text}"));
+        for client in &mut room {
+            client.lines_until(&format!("[user0]: {text}"));
+        }
+    }
+    server.await_log("cannot keep up");
+    // The reader has the pipe open for writing, too, and would see no end.
+    let (mut pipe, mut copy) = (fs::File::open(&pipe).unwrap(), fs::File::create(&file).unwrap());
+    drop(reader);
+    let copied = std::thread::spawn(move || std::io::copy(&mut pipe, &mut copy));
+    server.await_log("goes on behind a gap");
+    room[0].send("all here again");
+    for client in &mut room {
+        client.expect("[user0]: here again");
+    }
+    let uncaptured = server.counter("uncaptured");
+    assert_eq!(uncaptured, READERS as u64);
+    server.signal(Signal::TERM);
+    assert!(server.await_exit().success());
+    copied.join().unwrap().unwrap();
+    around_the_gap(&file);
+    let count = |filter: &str| tshark(&file, &["-Y", filter]).lines().count();
+    assert!(count("frame.comment contains \"not captured before\"") >= READERS);
+    assert!(count("tcp.analysis.lost_segment") >= READERS);
+    assert_eq!(count("tcp contains \"here again\""), READERS + 1);
+    assert!(count("tcp.flags.fin==1") >= READERS, "everyone has an end");
+}
+
+/// Leaves out of a file most of what is long before the gap, so that tshark is quick.
+fn around_the_gap(file: &Path) {
+    const KEPT: usize = 3_000;
+    let bytes = fs::read(file).unwrap();
+    let (mut blocks, mut rest) = (Vec::new(), &bytes[..]);
+    while !rest.is_empty() {
+        let length = u32::from_le_bytes(rest[4..8].try_into().unwrap()) as usize;
+        let (block, behind) = rest.split_at(length);
+        blocks.push(block);
+        rest = behind;
+    }
+    let says = |block: &[u8]| block.windows(12).any(|part| part == b"not captured");
+    let gap = blocks.iter().position(|block| says(block)).expect("a gap that is marked");
+    let kept = [&blocks[..2], &blocks[gap.saturating_sub(KEPT).max(2)..]].concat();
+    fs::write(file, kept.concat()).unwrap();
 }
 
 #[test]
@@ -161,8 +325,10 @@ fn a_new_file_is_for_its_owner_and_an_old_one_is_written_over() {
         assert_eq!(mode & 0o777, 0o600);
     }
     fs::write(&file, [b'x'; 10_000]).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     drop(Server::start(&flags(&file)));
     assert_whole(&file);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 /// A named pipe that is open for reading, and not read; none where there are no such things.
@@ -170,7 +336,7 @@ fn unread_pipe(pipe: &Path) -> Option<fs::File> {
     if lacks("mkfifo") {
         return None;
     }
-    let made = std::process::Command::new("mkfifo").arg(pipe).status().unwrap();
+    let made = Command::new("mkfifo").arg(pipe).status().unwrap();
     if !made.success() {
         skip("named pipes cannot be made");
         return None;

@@ -176,6 +176,25 @@ impl Conversation {
         Ok(())
     }
 
+    /// The two have said so many bytes, the client's first, that nobody saw. The sequence numbers
+    /// leave them out, as those of packets that were not captured do, and the next frame says so.
+    ///
+    /// # Errors
+    ///
+    /// When the conversation is not open.
+    pub fn miss(&mut self, bytes: [u64; 2], out: &mut Frames) -> Result<(), Misuse> {
+        if !self.is_open() {
+            return Err(Misuse::NotOpen);
+        }
+        for (half, bytes) in self.halves.iter_mut().zip(bytes) {
+            // As the numbers themselves, it counts modulo 2^32.
+            let [.., a, b, c, d] = bytes.to_be_bytes();
+            half.next = half.next.wrapping_add(u32::from_be_bytes([a, b, c, d]));
+        }
+        out.miss(bytes);
+        Ok(())
+    }
+
     /// Whoever has not closed does so, `first` before the other. It does nothing when the
     /// conversation was never open, or is over.
     ///

@@ -11,6 +11,8 @@ pub struct Frame<'a> {
     pub from: Side,
     /// Whether it carries application bytes.
     pub is_data: bool,
+    /// How many bytes the client and the server said right before it that nobody saw.
+    pub missed: [u64; 2],
     /// Everything from the Ethernet header on, without the frame check sequence.
     pub bytes: &'a [u8],
 }
@@ -21,6 +23,8 @@ pub struct Frame<'a> {
 pub struct Frames {
     bytes: Vec<u8>,
     list: Vec<Meta>,
+    /// What is missed before the next frame.
+    missed: [u64; 2],
 }
 
 #[derive(Debug)]
@@ -28,6 +32,7 @@ struct Meta {
     time_ns: u64,
     from: Side,
     is_data: bool,
+    missed: [u64; 2],
     end: usize,
 }
 
@@ -38,7 +43,8 @@ impl Frames {
         self.list.iter().map(move |meta| {
             let bytes = &self.bytes[start..meta.end];
             start = meta.end;
-            Frame { time_ns: meta.time_ns, from: meta.from, is_data: meta.is_data, bytes }
+            let Meta { time_ns, from, is_data, missed, .. } = *meta;
+            Frame { time_ns, from, is_data, missed, bytes }
         })
     }
 
@@ -63,6 +69,11 @@ impl Frames {
         self.list.is_empty()
     }
 
+    /// The next frame comes behind so many bytes of the client and the server that nobody saw.
+    pub(super) fn miss(&mut self, bytes: [u64; 2]) {
+        self.missed = bytes;
+    }
+
     /// Adds one whose bytes `emit` writes behind those of the last; none when it cannot.
     pub(super) fn try_push<E>(
         &mut self,
@@ -72,7 +83,8 @@ impl Frames {
         emit: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         emit(&mut self.bytes)?;
-        self.list.push(Meta { time_ns, from, is_data, end: self.bytes.len() });
+        let missed = std::mem::take(&mut self.missed);
+        self.list.push(Meta { time_ns, from, is_data, missed, end: self.bytes.len() });
         Ok(())
     }
 }

@@ -9,6 +9,7 @@
 //! * [`frames`]: what the two of them yield.
 //! * [`timeline`]: conversations at the same time become one sequence in strict order of time.
 //! * [`recording`]: what a server sees of its own connections becomes frames, as it happens.
+//! * [`missed`]: what happened while nobody could write it down.
 //! * [`writer`], [`pcap`], [`pcapng`]: the two file formats, over anything that can be written to.
 //! * [`reassembly`]: segments in any order become the stream that they were.
 //!
@@ -25,6 +26,7 @@ pub mod exchange;
 pub mod frame;
 pub mod frames;
 pub mod layers;
+pub mod missed;
 pub mod path;
 pub mod pcap;
 pub mod pcapng;
@@ -39,6 +41,7 @@ pub use exchange::Exchange;
 pub use frame::{Packet, Payload};
 pub use frames::{Frame, Frames};
 pub use layers::{Layers, Link};
+pub use missed::Missed;
 pub use path::{Endpoint, MacAddress, Path, PathError, Side, Vlan};
 pub use pcapng::About;
 pub use reassembly::Reassembler;

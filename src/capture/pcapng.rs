@@ -58,6 +58,8 @@ pub struct About<'a> {
 pub(super) struct PcapNgFile<W: Write> {
     writer: PcapNgWriter<W>,
     packets: u64,
+    /// What the interface had that is not in the file.
+    dropped: u64,
     /// When the first and the last frame were.
     times_ns: Option<(u64, u64)>,
 }
@@ -89,7 +91,7 @@ impl<W: Write> PcapNgFile<W> {
             let records = names.iter().map(|(address, name)| record(*address, name)).collect();
             writer.write_pcapng_block(NameResolutionBlock { records, options: Vec::new() })?;
         }
-        Ok(Self { writer, packets: 0, times_ns: None })
+        Ok(Self { writer, packets: 0, dropped: 0, times_ns: None })
     }
 
     pub(super) fn write(
@@ -114,6 +116,10 @@ impl<W: Write> PcapNgFile<W> {
         Ok(bytes)
     }
 
+    pub(super) fn add_dropped(&mut self, count: u64) {
+        self.dropped = self.dropped.saturating_add(count);
+    }
+
     pub(super) fn flush(&mut self) -> Result<(), WriteError> {
         Ok(self.writer.get_mut().flush()?)
     }
@@ -128,7 +134,7 @@ impl<W: Write> PcapNgFile<W> {
                 InterfaceStatisticsOption::IsbStartTime(first),
                 InterfaceStatisticsOption::IsbEndTime(last),
                 InterfaceStatisticsOption::IsbIfRecv(self.packets),
-                InterfaceStatisticsOption::IsbIfDrop(0),
+                InterfaceStatisticsOption::IsbIfDrop(self.dropped),
             ],
         })?;
         Ok(self.writer.into_inner())

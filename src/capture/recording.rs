@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use fastrand::Rng;
 
 use super::conversation::Misuse;
-use super::{Conversation, Frames, Mss, Numbers, Path, Side};
+use super::{Conversation, Frames, Missed, Mss, Numbers, Path, Side};
 
 /// How far apart the frames of one happening are, in nanoseconds: as little as a file can tell. So
 /// they are over before the next happening, which took the server a call of the system.
@@ -23,6 +23,10 @@ const STEP_NS: u64 = 1;
 /// Sequence numbers begin below this: 2 GiB go by before one wraps to 0, and Wireshark takes an
 /// acknowledgement of 0 for a repetition.
 const FIRST_SEQUENCE_END: u32 = 1 << 31;
+
+/// Beyond a gap of so many bytes sequence numbers tell nothing: behind it, the connection is opened
+/// anew.
+const MAX_GAP: u64 = 1 << 30;
 
 /// What can happen to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ struct Talk {
     told: Option<Conversation>,
     /// An earlier file has a part of it.
     continued: bool,
+    /// What the client and the server have said since the last frame, and nobody saw.
+    missed: [u64; 2],
     ended: [bool; 2],
     broke: Option<Side>,
 }
@@ -115,9 +121,44 @@ impl Recording {
         Ok(())
     }
 
-    /// Something of a connection was lost: nothing more is told of it.
-    pub fn forget(&mut self, number: u64) {
-        self.talks.remove(&number);
+    /// A gap ends in which this happened to a connection. Its ends are told now; the bytes that are
+    /// missing are told with its next frame.
+    ///
+    /// # Errors
+    ///
+    /// When a side has said something that had ended its stream before.
+    pub fn miss(
+        &mut self,
+        number: u64,
+        time_ns: u64,
+        missed: &Missed,
+        out: &mut Frames,
+    ) -> Result<(), Misuse> {
+        if let Some([client, server]) = missed.opened {
+            self.take(number, time_ns, Happening::Opened { client, server }, b"", out)?;
+        }
+        let Some(talk) = self.talks.get_mut(&number) else { return Ok(()) };
+        for (all, bytes) in talk.missed.iter_mut().zip(missed.bytes) {
+            *all = all.saturating_add(bytes);
+        }
+        for side in Side::BOTH {
+            if missed.ended[side.index()] {
+                self.take(number, time_ns, Happening::Ended(side), b"", out)?;
+            }
+        }
+        if let Some(side) = missed.broke {
+            self.take(number, time_ns, Happening::Broke(side), b"", out)?;
+        }
+        if missed.closed {
+            self.take(number, time_ns, Happening::Closed, b"", out)?;
+        }
+        Ok(())
+    }
+
+    /// From here on times may be earlier than they were, as in a file of its own: the clock was set
+    /// back.
+    pub fn set_back(&mut self) {
+        self.last_ns = 0;
     }
 
     /// The file ends, and another begins: what is open is finished in this one, and opened in the
@@ -128,6 +169,7 @@ impl Recording {
     /// None that can happen.
     pub fn turn_page(&mut self, out: &mut Frames) -> Result<(), Misuse> {
         for talk in self.talks.values_mut() {
+            talk.leave_out(out)?;
             if let Some(mut conversation) = talk.told.take() {
                 conversation.finish(Side::Server, self.last_ns + 1, out)?;
                 talk.continued = true;
@@ -152,7 +194,8 @@ impl Recording {
 
 impl Talk {
     fn new(path: Path) -> Self {
-        Self { path, told: None, continued: false, ended: [false; 2], broke: None }
+        let (missed, ended) = ([0; 2], [false; 2]);
+        Self { path, told: None, continued: false, missed, ended, broke: None }
     }
 
     /// The conversation in this file. Where it is not open yet it is opened, and who has ended a
@@ -163,6 +206,9 @@ impl Talk {
         time_ns: u64,
         out: &mut Frames,
     ) -> Result<&mut Conversation, Misuse> {
+        if self.missed.iter().any(|bytes| *bytes >= MAX_GAP) {
+            self.told = None;
+        }
         if self.told.is_none() {
             let numbers = Numbers {
                 sequence: [rng.u32(..FIRST_SEQUENCE_END), rng.u32(..FIRST_SEQUENCE_END)],
@@ -171,14 +217,28 @@ impl Talk {
             let conversation = Conversation::new(self.path, numbers, Mss::usual(&self.path));
             let mut conversation = conversation.with_step(STEP_NS);
             conversation.open(time_ns, out)?;
+            self.told = Some(conversation);
+            self.leave_out(out)?;
             for side in Side::BOTH {
-                if self.ended[side.index()] {
+                if let Some(conversation) = self.told.as_mut().filter(|_| self.ended[side.index()])
+                {
                     conversation.close(side, time_ns, out)?;
                 }
             }
-            self.told = Some(conversation);
         }
+        self.leave_out(out)?;
         self.told.as_mut().ok_or(Misuse::NotOpen)
+    }
+
+    /// What nobody saw is left out of the file where it has the connection open.
+    fn leave_out(&mut self, out: &mut Frames) -> Result<(), Misuse> {
+        if let Some(conversation) = &mut self.told
+            && conversation.is_open()
+            && self.missed != [0; 2]
+        {
+            conversation.miss(std::mem::take(&mut self.missed), out)?;
+        }
+        Ok(())
     }
 
     /// Whether only an earlier file has it: how it ends there is told already.
@@ -211,169 +271,4 @@ impl Talk {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capture::{Packet, Payload};
-    use Happening::{Broke, Closed, Ended, Said};
-    use Side::{Client, Server};
-
-    const START_NS: u64 = 1_700_000_000_000_000_000;
-
-    /// A recording, and what it has written so far.
-    struct Desk {
-        recording: Recording,
-        frames: Frames,
-        time_ns: u64,
-        /// When the last frame was.
-        last_ns: u64,
-    }
-
-    impl Desk {
-        fn new() -> Self {
-            let (recording, frames) = (Recording::new(1), Frames::default());
-            Self { recording, frames, time_ns: START_NS, last_ns: 0 }
-        }
-
-        /// Something happens a millisecond later.
-        fn take(&mut self, number: u64, what: Happening, bytes: &str) {
-            self.time_ns += 1_000_000;
-            let (time_ns, bytes) = (self.time_ns, bytes.as_bytes());
-            self.recording.take(number, time_ns, what, bytes, &mut self.frames).unwrap();
-        }
-
-        fn opens(&mut self, number: u16) {
-            let client = SocketAddr::from(([192, 0, 2, 1], number));
-            let server = "[::ffff:192.0.2.2]:12345".parse().unwrap();
-            self.take(number.into(), Happening::Opened { client, server }, "");
-        }
-
-        /// What there is now and was not before, without plain acknowledgements: the client's port,
-        /// `>` for what it sent and `<` for what it was sent.
-        fn told(&mut self) -> Vec<String> {
-            let mut told = Vec::new();
-            for frame in self.frames.iter() {
-                assert!(frame.time_ns > self.last_ns);
-                self.last_ns = frame.time_ns;
-                let packet = Packet::parse(frame.bytes).unwrap();
-                let Payload::Tcp(segment) = packet.payload else { panic!("{packet:?}") };
-                let (arrow, port) = match frame.from {
-                    Client => ('>', packet.source.port()),
-                    Server => ('<', packet.destination.port()),
-                };
-                let (flags, text) = (segment.flags, String::from_utf8_lossy(segment.payload));
-                if flags != crate::capture::Flags::ACK || !text.is_empty() {
-                    told.push(format!("{port} {arrow} {flags} {text}").trim_end().to_owned());
-                }
-            }
-            self.frames.clear();
-            told
-        }
-    }
-
-    #[test]
-    fn a_connection_is_told_from_its_first_word_to_its_close() {
-        let mut desk = Desk::new();
-        desk.opens(7);
-        assert!(!desk.recording.is_empty());
-        assert_eq!(desk.told(), [""; 0]);
-        desk.take(7, Said(Server), "name?");
-        assert_eq!(desk.told(), ["7 > SYN", "7 < SYN, ACK", "7 < PSH, ACK name?"]);
-        desk.take(7, Said(Client), "Al");
-        desk.take(7, Ended(Client), "");
-        desk.take(7, Ended(Client), "");
-        desk.take(7, Said(Server), "bye");
-        desk.take(7, Closed, "");
-        desk.take(7, Closed, "");
-        let want = ["7 > PSH, ACK Al", "7 > FIN, ACK", "7 < PSH, ACK bye", "7 < FIN, ACK"];
-        assert_eq!(desk.told(), want);
-        assert!(desk.recording.is_empty());
-    }
-
-    #[test]
-    fn what_was_said_before_a_reset_stands_before_it() {
-        let mut desk = Desk::new();
-        desk.opens(7);
-        desk.take(7, Said(Server), "name?");
-        desk.take(7, Broke(Client), "");
-        desk.take(7, Said(Client), "Al");
-        desk.take(7, Closed, "");
-        assert_eq!(desk.told()[3..], ["7 > PSH, ACK Al", "7 > RST, ACK"]);
-        desk.opens(8);
-        desk.take(8, Said(Server), "name?");
-        desk.take(8, Broke(Server), "");
-        desk.take(8, Closed, "");
-        assert_eq!(desk.told()[3..], ["8 < RST, ACK"]);
-    }
-
-    #[test]
-    fn a_connection_of_which_there_is_no_word_is_told_when_it_closes() {
-        let mut desk = Desk::new();
-        desk.opens(7);
-        desk.take(7, Closed, "");
-        assert_eq!(desk.told(), ["7 > SYN", "7 < SYN, ACK", "7 < FIN, ACK"]);
-    }
-
-    #[test]
-    fn a_page_ends_what_is_open_and_the_next_begins_with_the_next_word() {
-        let mut desk = Desk::new();
-        desk.opens(6);
-        desk.opens(7);
-        desk.opens(8);
-        desk.take(7, Said(Server), "name?");
-        desk.take(8, Said(Server), "name?");
-        desk.take(8, Ended(Client), "");
-        desk.told();
-        desk.recording.turn_page(&mut desk.frames).unwrap();
-        let finish = ["7 < FIN, ACK", "7 > FIN, ACK", "8 < FIN, ACK"];
-        assert_eq!(desk.told(), finish, "nothing of 6, which has said nothing");
-        desk.take(8, Said(Server), "bye");
-        let again = ["8 > SYN", "8 < SYN, ACK", "8 > FIN, ACK", "8 < PSH, ACK bye"];
-        assert_eq!(desk.told(), again, "the stream that had ended does so again");
-        desk.take(7, Ended(Client), "");
-        desk.take(7, Closed, "");
-        assert_eq!(desk.told(), [""; 0], "its end is told in the page before");
-        desk.recording.finish(&mut desk.frames).unwrap();
-        assert_eq!(desk.told(), ["6 > SYN", "6 < SYN, ACK", "6 < FIN, ACK", "8 < FIN, ACK"]);
-    }
-
-    #[test]
-    fn what_is_lost_has_no_end() {
-        let mut desk = Desk::new();
-        desk.opens(7);
-        desk.take(7, Said(Server), "name?");
-        desk.told();
-        desk.recording.forget(7);
-        desk.take(7, Said(Client), "Al");
-        desk.recording.finish(&mut desk.frames).unwrap();
-        assert_eq!(desk.told(), [""; 0]);
-    }
-
-    #[test]
-    fn a_number_that_is_used_again_is_another_connection() {
-        let mut desk = Desk::new();
-        for _ in 0..2 {
-            desk.opens(7);
-            desk.take(7, Said(Server), "name?");
-            desk.take(7, Closed, "");
-            assert_eq!(desk.told()[0], "7 > SYN");
-        }
-    }
-
-    #[test]
-    fn times_grow_although_a_clock_stands_still_or_goes_back() {
-        let mut desk = Desk::new();
-        let mut last_ns = 0;
-        for (number, time_ns) in [(7, START_NS), (8, START_NS), (9, START_NS - 5)] {
-            desk.opens(number);
-            let number = number.into();
-            let frames = &mut desk.frames;
-            desk.recording.take(number, time_ns, Said(Server), &[b'x'; 9000], frames).unwrap();
-            for frame in desk.frames.iter() {
-                assert!(frame.time_ns > last_ns);
-                last_ns = frame.time_ns;
-            }
-            desk.frames.clear();
-        }
-        assert!(last_ns < START_NS + 100, "each frame takes a nanosecond");
-    }
-}
+mod tests;

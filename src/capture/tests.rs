@@ -190,7 +190,13 @@ fn frames_of_two_conversations_are_in_order_and_never_at_once() {
 fn when_too_much_waits_the_earliest_go() {
     let mut timeline = Timeline::default();
     let bytes = vec![0; timeline::MAX_WAITING_BYTES / 4];
-    let frame = |time_ns| Frame { time_ns, from: Side::Client, is_data: true, bytes: &bytes };
+    let frame = |time_ns| Frame {
+        time_ns,
+        from: Side::Client,
+        is_data: true,
+        missed: [0; 2],
+        bytes: &bytes,
+    };
     for time_ns in [30, 20, 40, 50] {
         timeline.push(&frame(time_ns), None);
     }
@@ -258,7 +264,13 @@ fn both_formats_give_back_every_frame_with_its_nanoseconds() {
 fn a_time_that_a_pcap_file_cannot_hold_is_an_error() {
     let mut writer = Writer::new(Vec::new(), Format::Pcap, &About::default()).unwrap();
     let bytes = [0; 60];
-    let frame = Frame { time_ns: 1 << 63, from: Side::Client, is_data: false, bytes: &bytes };
+    let frame = Frame {
+        time_ns: 1 << 63,
+        from: Side::Client,
+        is_data: false,
+        missed: [0; 2],
+        bytes: &bytes,
+    };
     assert!(matches!(writer.write(&frame, None), Err(WriteError::Format(_))));
 }
 

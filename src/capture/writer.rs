@@ -86,6 +86,14 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// So much was not captured; the statistics at the end of a pcapng file say so.
+    pub fn add_dropped(&mut self, count: u64) {
+        match &mut self.file {
+            File::Pcap(_) => {}
+            File::PcapNg(file) => file.add_dropped(count),
+        }
+    }
+
     /// How many frames were written.
     pub fn packets(&self) -> u64 {
         self.packets

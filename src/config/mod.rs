@@ -125,6 +125,9 @@ pub struct Settings {
     /// How large a file of the capture may be, in bytes, before another begins; at least 65,536.
     /// Default: `None` (0 on the command line), however large.
     pub capture_size: Option<u64>,
+    /// How many files of the capture are kept, 1 to 100,000; the oldest of this run are deleted.
+    /// Default: `None` (0 on the command line), all.
+    pub capture_files: Option<usize>,
 }
 
 /// How a log line is written.
@@ -174,6 +177,7 @@ impl Default for Settings {
             log_format: LogFormat::Text,
             capture: None,
             capture_size: None,
+            capture_files: None,
         }
     }
 }

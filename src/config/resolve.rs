@@ -93,6 +93,7 @@ impl Resolver {
             log_format: self.log_format(&set::LOG_FORMAT, default.log_format),
             capture: self.first(&set::CAPTURE, value::capture),
             capture_size: self.number(&set::CAPTURE_SIZE).filter(|&bytes| bytes > 0),
+            capture_files: self.number(&set::CAPTURE_FILES).filter(|&files| files > 0),
         };
         self.cross_check(&settings);
         if self.problems.is_empty() { Ok(settings) } else { Err(Problems::in_order(self.problems)) }
@@ -117,17 +118,30 @@ impl Resolver {
         self.at_least(input, LARGEST_READ + settings.max_line, &set::MAX_LINE);
         self.at_least((&set::OUT_BUDGET, settings.out_budget), line, &set::MAX_LINE);
         self.check_twice(&settings.listen);
-        self.check_capture_size(settings);
+        self.check_capture(settings);
     }
 
-    fn check_capture_size(&mut self, settings: &Settings) {
-        let is_bad = self.bad.contains(set::CAPTURE.flag);
-        if settings.capture_size.is_none() || settings.capture.is_some() || is_bad {
-            return;
-        }
-        if let Some(origin) = self.origin(&set::CAPTURE_SIZE) {
-            let what = "there is no capture; --capture chat.pcapng besides would work";
-            self.blame(&set::CAPTURE_SIZE, origin, what);
+    /// A set of files needs a capture, and a number of files a set.
+    fn check_capture(&mut self, settings: &Settings) {
+        let has_capture = settings.capture.is_some() || self.bad.contains(set::CAPTURE.flag);
+        let has_size = settings.capture_size.is_some() || self.bad.contains(set::CAPTURE_SIZE.flag);
+        for (setting, is_given, has_what, what) in [
+            (
+                &set::CAPTURE_SIZE,
+                settings.capture_size.is_some(),
+                has_capture,
+                "there is no capture; --capture chat.pcapng besides would work",
+            ),
+            (
+                &set::CAPTURE_FILES,
+                settings.capture_files.is_some(),
+                has_size,
+                "there is one file; --capture-size 100MiB besides would work",
+            ),
+        ] {
+            if let Some(origin) = self.origin(setting).filter(|_| is_given && !has_what) {
+                self.blame(setting, origin, what);
+            }
         }
     }
 

@@ -296,8 +296,17 @@ pub(super) static CAPTURE_SIZE: Setting = Setting {
     help: "Begin another file of the capture when one is larger; 0 = never",
 };
 
+/// `--capture-files`.
+pub(super) static CAPTURE_FILES: Setting = Setting {
+    flag: "capture-files",
+    heading: CAPTURING,
+    kind: Kind::Count(0, 100_000),
+    default: "0",
+    help: "Keep so many files of the capture and delete the oldest of this run; 0 = keep all",
+};
+
 /// Every setting, in the order of the help.
-pub(super) static ALL: [&Setting; 27] = [
+pub(super) static ALL: [&Setting; 28] = [
     &LISTEN,
     &KEEPALIVE,
     &MAX_LINE,
@@ -325,6 +334,7 @@ pub(super) static ALL: [&Setting; 27] = [
     &LOG_FORMAT,
     &CAPTURE,
     &CAPTURE_SIZE,
+    &CAPTURE_FILES,
 ];
 
 impl Setting {

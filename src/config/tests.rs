@@ -71,8 +71,8 @@ fn every_flag_works_before_and_after_serve_and_in_a_file() {
             Kind::Capture => ("chat.pcap", "\"chat.pcap\""),
         };
         let flag = format!("--{}", setting.flag);
-        if setting.flag == "capture-size" {
-            // It needs another one, and has a test of its own.
+        if ["capture-size", "capture-files"].contains(&setting.flag) {
+            // They need another one, and have a test of their own.
             continue;
         }
         let without = resolve(&[&flag, text]).unwrap();
@@ -329,6 +329,11 @@ fn a_size_of_no_capture_is_refused() {
     let file = "capture = \"chat.pcapng\"\ncapture_size = \"1MiB\"";
     assert_eq!(resolve_file(file, &[]).unwrap(), both);
     assert!(resolve(&["--capture-size", "0"]).is_ok());
+    let what = "there is one file; --capture-size 100MiB besides would work";
+    let one = problem(&["--capture", "chat.pcapng", "--capture-files", "3"]);
+    assert_eq!(one, format!("--capture-files: {what}"));
+    let file = "capture = \"chat.pcapng\"\ncapture_size = \"1MiB\"\ncapture_files = 3";
+    assert_eq!(resolve_file(file, &[]).unwrap().capture_files, Some(3));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use hubbub::config::Settings;
 use hubbub::net::record::Recorder;
+use hubbub::net::record::calendar::Calendar;
 use hubbub::net::{Exit, Server};
 
 use super::tape::Tape;
@@ -137,7 +138,7 @@ impl Stage {
         };
         let mut world = World::new(seed);
         (world.now, world.horizon, world.longest_wait) = (start, Some(start), Duration::MAX / 2);
-        let (recorder, batches) = Recorder::new(world, WALL_NS);
+        let (recorder, batches) = Recorder::new(world, Calendar::fixed(WALL_NS));
         let server = Server::new(recorder, settings, 1, MAX_GUESTS).expect("memory for a log");
         let tape = Tape::new(batches, seed);
         Self {

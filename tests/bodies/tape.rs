@@ -32,6 +32,8 @@ pub struct Talk {
     pub said: [Vec<u8>; 2],
     pub fins: [bool; 2],
     pub has_reset: bool,
+    /// What frames say that is missing before them.
+    pub missed: [u64; 2],
 }
 
 impl Tape {
@@ -57,7 +59,12 @@ impl Tape {
     /// Takes what has come.
     pub fn roll(&mut self) {
         while let Some(batch) = self.batches.poll() {
-            batch.lost.iter().for_each(|&number| self.recording.forget(number));
+            for (&number, missed) in batch.gap.iter().flat_map(|gap| &gap.missed) {
+                let time_ns = batch.begin_ns().unwrap_or_default();
+                let taken = self.recording.miss(number, time_ns, missed, &mut self.frames);
+                taken.expect("nobody speaks after the end");
+                self.read_frames();
+            }
             for (note, bytes) in batch.iter() {
                 let taken = self.recording.take(
                     note.number,
@@ -100,14 +107,17 @@ impl Tape {
             });
             talk.fins[side] |= segment.flags.has(Flags::FIN);
             talk.has_reset |= segment.flags.has(Flags::RST);
+            for (all, missed) in talk.missed.iter_mut().zip(frame.missed) {
+                *all += missed;
+            }
             talk.sides[side].push(&segment, &mut talk.said[side]);
         }
         self.frames.clear();
     }
 
     /// What the first file has of the connection of a peer.
-    pub fn talk(&self, peer: usize) -> Option<&Talk> {
-        self.talks.get(&(0, port(peer)))
+    pub fn talk(&mut self, peer: usize) -> Option<&mut Talk> {
+        self.talks.get_mut(&(0, port(peer)))
     }
 
     /// What holds when the platform is gone: the frames give back what everyone has said and heard,
@@ -138,6 +148,18 @@ impl Tape {
 }
 
 impl Talk {
+    /// How many bytes of each side are missing, by the numbers of the segments behind them; what
+    /// was waiting for them is said now.
+    pub fn skip_gaps(&mut self) -> [u64; 2] {
+        let mut skipped = [0; 2];
+        for side in [0, 1] {
+            while self.sides[side].gap() > 0 {
+                skipped[side] += self.sides[side].skip_gap(&mut self.said[side]);
+            }
+        }
+        skipped
+    }
+
     pub fn has_end(&self) -> bool {
         self.has_reset || self.fins.contains(&true)
     }
@@ -148,6 +170,7 @@ impl Talk {
             said: [const { Vec::new() }; 2],
             fins: [false; 2],
             has_reset: false,
+            missed: [0; 2],
         }
     }
 }

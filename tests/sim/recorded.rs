@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use hubbub::net::Server;
 use hubbub::net::record::Recorder;
+use hubbub::net::record::calendar::Calendar;
 
 use super::settings;
 use crate::bodies::tape::Tape;
-use crate::bodies::world::World;
+use crate::bodies::world::{Peer, World};
 
 /// More batches than may wait.
 const BATCHES: usize = 300;
@@ -18,7 +19,7 @@ const BATCH: Duration = Duration::from_millis(250);
 type Recorded = Server<Recorder<World>>;
 
 fn server() -> (Recorded, Tape) {
-    let (recorder, batches) = Recorder::new(World::new(1), 1);
+    let (recorder, batches) = Recorder::new(World::new(1), Calendar::fixed(1));
     (
         Server::new(recorder, settings(), 1, 100).expect("memory for a log"),
         Tape::of_one_file(batches),
@@ -50,8 +51,26 @@ fn login(server: &mut Recorded, name: &str) -> usize {
     peer
 }
 
+/// Everything that was said and heard is there, or missing, and how much is missing is said.
+#[track_caller]
+fn assert_accounted(tape: &mut Tape, peers: &[Peer], peer: usize, is_whole: bool) {
+    let talk = tape.talk(peer).unwrap();
+    let (missing, skipped) = (talk.missed, talk.skip_gaps());
+    // A side that says nothing behind the gap leaves none in its own numbers.
+    let is_so = |side: usize| skipped[side] == missing[side] || skipped[side] == 0;
+    assert!(is_so(0) && is_so(1), "{missing:?}, {skipped:?}");
+    assert_eq!(missing == [0; 2], is_whole, "{missing:?}");
+    for (side, all) in [peers[peer].taken().to_vec(), peers[peer].given()].iter().enumerate() {
+        let (said, missing) = (&talk.said[side], usize::try_from(missing[side]).unwrap());
+        assert_eq!(said.len() + missing, all.len());
+        let before = said.iter().zip(all).take_while(|(one, other)| one == other).count();
+        assert!(all.ends_with(&said[before..]), "it goes on where the gap ends");
+    }
+    assert!(talk.has_end());
+}
+
 #[test]
-fn who_loses_something_is_recorded_to_there_and_who_comes_later_is_recorded_whole() {
+fn behind_a_gap_everyone_is_recorded_again_and_what_is_missing_is_said() {
     let (mut server, mut tape) = server();
     let alice = login(&mut server, "Alice");
     let quiet = login(&mut server, "Quiet");
@@ -61,35 +80,36 @@ fn who_loses_something_is_recorded_to_there_and_who_comes_later_is_recorded_whol
     }
     assert_eq!(server.counters().uncaptured, 1, "Alice");
     let bob = world(&mut server).connect();
+    let passer_by = login(&mut server, "Passer");
+    world(&mut server).end(passer_by);
     pass(&mut server, BATCH);
-    assert_eq!(server.counters().uncaptured, 2, "and Bob, with the news of Alice");
+    assert_eq!(server.counters().uncaptured, 4, "and who came and went, Bob and Quiet besides");
     tape.roll();
     pass(&mut server, BATCH);
+    world(&mut server).send(alice, b"@Alice again\n");
     let carol = login(&mut server, "Carol");
-    world(&mut server).send(alice, b"quit\n");
-    world(&mut server).end(alice);
+    world(&mut server).send(bob, b"Bob\n");
     world(&mut server).send(carol, b"@Quiet hi\nquit\n");
-    world(&mut server).end(carol);
+    for peer in [alice, bob, carol] {
+        world(&mut server).end(peer);
+    }
     settle(&mut server);
-    assert_eq!(server.counters().uncaptured, 2);
-    assert_eq!(server.connections(), 2, "the chat goes on");
+    assert_eq!(server.counters().uncaptured, 4);
+    assert_eq!(server.connections(), 1, "the chat goes on");
     let peers = std::mem::take(&mut world(&mut server).peers);
     drop(server);
     tape.roll();
 
-    let talk = tape.talk(alice).unwrap();
-    assert!(!talk.has_end() && tape.talk(bob).is_none());
-    assert!(talk.said[0].len() > 200 && peers[alice].taken().starts_with(&talk.said[0]));
-    assert!(peers[alice].given().starts_with(&talk.said[1]));
-    for whole in [quiet, carol] {
-        let talk = tape.talk(whole).unwrap();
-        assert!(talk.has_end());
-        assert_eq!(talk.said, [peers[whole].taken().to_vec(), peers[whole].given()]);
+    assert!(tape.talk(passer_by).is_none());
+    for (peer, is_whole) in [(alice, false), (bob, false), (quiet, false), (carol, true)] {
+        assert_accounted(&mut tape, &peers, peer, is_whole);
     }
+    let heard = String::from_utf8(tape.talk(alice).unwrap().said[1].clone()).unwrap();
+    assert!(heard.contains("[From Alice]: 0\n") && heard.contains("[From Alice]: again\n"));
 }
 
 #[test]
-fn who_lost_nothing_is_recorded_to_the_end_although_the_writer_is_behind_then() {
+fn a_gap_that_is_open_when_the_server_ends_is_told_and_everyone_has_an_end() {
     let (mut server, mut tape) = server();
     let alice = login(&mut server, "Alice");
     let quiet = login(&mut server, "Quiet");
@@ -98,10 +118,11 @@ fn who_lost_nothing_is_recorded_to_the_end_although_the_writer_is_behind_then() 
         pass(&mut server, BATCH);
     }
     assert_eq!(server.counters().uncaptured, 1, "Alice");
+    let peers = std::mem::take(&mut world(&mut server).peers);
     drop(server);
     tape.roll();
-    assert!(!tape.talk(alice).unwrap().has_end());
-    assert!(tape.talk(quiet).unwrap().has_end());
+    assert_accounted(&mut tape, &peers, alice, false);
+    assert_accounted(&mut tape, &peers, quiet, true);
 }
 
 #[test]

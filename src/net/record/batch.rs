@@ -1,6 +1,8 @@
 //! A batch: what happened on the loop, on its way to the thread that writes it.
 
-use crate::capture::Happening;
+use std::collections::BTreeMap;
+
+use crate::capture::{Happening, Missed};
 
 /// The most that a batch holds, notes and bytes together, in bytes.
 pub const BATCH_BYTES: usize = 256 * 1024;
@@ -18,15 +20,48 @@ pub struct Note {
     end: usize,
 }
 
+/// What the writer was not told, because it was too far behind.
+#[derive(Debug, Default)]
+pub struct Gap {
+    /// When it ended, in nanoseconds since 1970.
+    pub end_ns: u64,
+    /// How many notes it has swallowed.
+    pub notes: u64,
+    /// By connection. Each that is open stands here at most once, and each that the writer knows;
+    /// those that came and went are only counted.
+    pub missed: BTreeMap<u64, Missed>,
+}
+
+impl Gap {
+    /// Something happened, and so many bytes came along.
+    pub(super) fn add(&mut self, number: u64, what: Happening, bytes: usize) {
+        self.notes += 1;
+        let missed = self.missed.entry(number).or_default();
+        missed.add(what, bytes);
+        if missed.closed && missed.opened.is_some() {
+            self.missed.remove(&number);
+        }
+    }
+
+    /// How many connections were closed of which the writer has every byte.
+    fn closed(&self) -> u64 {
+        let is_whole = |missed: &&Missed| missed.closed && missed.bytes == [0; 2];
+        self.missed.values().filter(is_whole).count() as u64
+    }
+}
+
 /// Notes in the order in which things happened, and the bytes that were said: never more than
 /// [`BATCH_BYTES`]. It is emptied and used again.
 #[derive(Debug, Default)]
 pub struct Batch {
     notes: Vec<Note>,
     bytes: Vec<u8>,
-    /// Connections of which something was lost before anything here happened; nothing more is told
-    /// of them. They are on top of [`BATCH_BYTES`], and each that the writer knows is told once.
-    pub lost: Vec<u64>,
+    /// The gap that ended before anything here happened, if there was one.
+    pub gap: Option<Gap>,
+    /// Another file begins before anything here happened: the clock was set back.
+    pub begins_page: bool,
+    /// How many connections were closed of which nothing is missing.
+    closed: u64,
     /// The platform is gone: nothing comes after it.
     pub is_last: bool,
 }
@@ -44,17 +79,23 @@ impl Batch {
 
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.notes.is_empty()
+        self.notes.is_empty() && self.gap.is_none()
     }
 
-    /// How many connections were closed.
+    /// How many connections were closed of which nothing is missing so far.
     pub(super) fn closed(&self) -> u64 {
-        self.notes.iter().filter(|note| note.what == Happening::Closed).count() as u64
+        self.closed + self.gap.as_ref().map_or(0, Gap::closed)
+    }
+
+    /// One more was closed, and nothing of it is missing.
+    pub(super) fn count_closed(&mut self) {
+        self.closed += 1;
     }
 
     /// When the first thing happened, in nanoseconds since 1970.
-    pub(super) fn begin_ns(&self) -> Option<u64> {
-        self.notes.first().map(|note| note.time_ns)
+    pub fn begin_ns(&self) -> Option<u64> {
+        let first = || self.notes.first().map(|note| note.time_ns);
+        self.gap.as_ref().map(|gap| gap.end_ns).or_else(first)
     }
 
     /// How many bytes one more note may bring; none when there is no room for a note.
@@ -78,6 +119,8 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.notes.clear();
         self.bytes.clear();
-        self.lost.clear();
+        self.gap = None;
+        self.begins_page = false;
+        self.closed = 0;
     }
 }

@@ -1,16 +1,24 @@
 //! Where a recording goes: one file, or a set of them, each of which ends with a whole frame.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::collections::VecDeque;
+use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+use tracing::warn;
 
 use crate::capture::{About, Format, WriteError, Writer};
 
 /// Private messages stand in a new file: it is for its owner alone, as dumpcap's are.
 const PERMISSIONS: u32 = 0o600;
+
+/// How many names of a set are tried before one that is free: a server that starts anew within a
+/// second comes upon those of the one before.
+const NAMES_TRIED: u32 = 16;
 
 /// What a file says about itself.
 const ABOUT: About<'static> = About {
@@ -29,13 +37,31 @@ pub(crate) struct Files {
     format: Format,
     /// How large the frames of one file may be; none for one file however large.
     max_bytes: Option<u64>,
+    /// How many are kept; none for all.
+    most: Option<usize>,
     number: u32,
+    /// Those of the set that this run has made and not removed, the oldest first.
+    made: VecDeque<Made>,
+}
+
+/// A file of the set, and what it is, whatever its name may become.
+#[derive(Debug)]
+struct Made {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
 }
 
 impl Files {
-    pub(crate) fn new(path: &Path, max_bytes: Option<u64>) -> Self {
+    pub(crate) fn new(path: &Path, max_bytes: Option<u64>, most: Option<usize>) -> Self {
         let format = Format::of(path).unwrap_or(Format::PcapNg);
-        Self { path: path.to_owned(), format, max_bytes, number: 0 }
+        let (path, made) = (path.to_owned(), VecDeque::new());
+        Self { path, format, max_bytes, most, number: 0, made }
+    }
+
+    /// Whether it is a set of files, and not one.
+    pub(super) fn is_set(&self) -> bool {
+        self.max_bytes.is_some()
     }
 
     /// Whether so many bytes are more than a file may have.
@@ -50,13 +76,49 @@ impl Files {
     ///
     /// When it cannot be written.
     pub(crate) fn open_next(&mut self, time_ns: u64) -> io::Result<Opened> {
-        self.number += 1;
-        let path = self.name(time_ns);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(PERMISSIONS);
-        match options.open(&path) {
-            Ok(file) => Ok(Opened { file, path, format: self.format }),
-            Err(error) => Err(of_file(&path, &error)),
+        let format = self.format;
+        if !self.is_set() {
+            let path = self.path.clone();
+            let file = open_single(&path).map_err(|error| of_file(&path, &error))?;
+            return Ok(Opened { file, path, format });
+        }
+        let mut tries = 0;
+        loop {
+            (self.number, tries) = (self.number.wrapping_add(1), tries + 1);
+            let path = self.name(time_ns);
+            match open(OpenOptions::new().create_new(true), &path) {
+                Ok(file) => {
+                    self.keep(&file, &path)?;
+                    return Ok(Opened { file, path, format });
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && tries < NAMES_TRIED => {}
+                Err(error) => return Err(of_file(&path, &error)),
+            }
+        }
+    }
+
+    /// Remembers a file so that it can be removed later. Nothing is remembered where all are kept.
+    fn keep(&mut self, file: &File, path: &Path) -> io::Result<()> {
+        if self.most.is_some() {
+            let data = file.metadata()?;
+            let (path, device, inode) = (path.to_owned(), data.dev(), data.ino());
+            self.made.push_back(Made { path, device, inode });
+        }
+        Ok(())
+    }
+
+    /// Removes the oldest files that this run has made, beyond those that are to be kept. What is
+    /// called like one of them and is another stays.
+    pub(super) fn remove_oldest(&mut self) {
+        while self.most.is_some_and(|most| self.made.len() > most) {
+            let Some(Made { path, device, inode }) = self.made.pop_front() else { return };
+            let is_it = |data: Metadata| (data.dev(), data.ino()) == (device, inode);
+            if !fs::symlink_metadata(&path).is_ok_and(is_it) {
+                continue;
+            }
+            if let Err(error) = fs::remove_file(&path) {
+                warn!("cannot remove an old file of the capture: {}", of_file(&path, &error));
+            }
         }
     }
 
@@ -73,6 +135,42 @@ impl Files {
         let time = Timestamp::from_nanosecond(time_ns.into()).unwrap_or_default();
         let time = time.strftime("%Y%m%d%H%M%S");
         self.path.with_file_name(format!("{stem}_{:05}_{time}.{ending}", self.number))
+    }
+}
+
+/// Opens a file for writing, and never what a link at its place leads to.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NOCTTY).bits().cast_signed();
+    options.write(true).mode(PERMISSIONS).custom_flags(flags).open(path)
+}
+
+/// Opens the one file of a capture: a new one, or one that is there and may be written over, or a
+/// pipe or a device. A pipe waits here for its reader.
+fn open_single(path: &Path) -> io::Result<File> {
+    if let Ok(data) = fs::symlink_metadata(path) {
+        refuse_planted(path, &data)?;
+    }
+    let file = open(OpenOptions::new().create(true).truncate(false), path)?;
+    // It may have become another one meanwhile.
+    refuse_planted(path, &file.metadata()?)?;
+    Ok(file)
+}
+
+/// Refuses what somebody else may have put at this place to read what is written there, or to have
+/// something else written over. Devices are root's to make.
+fn refuse_planted(path: &Path, data: &Metadata) -> io::Result<()> {
+    let kind = data.file_type();
+    let is_shared = kind.is_file() || kind.is_fifo();
+    let refuse = |why: String| Err(io::Error::new(ErrorKind::PermissionDenied, why));
+    if kind.is_symlink() {
+        let target = fs::read_link(path).unwrap_or_default();
+        refuse(format!("it is a link to {}; that name itself would work", target.display()))
+    } else if is_shared && data.uid() != geteuid().as_raw() {
+        refuse(format!("it belongs to user {}; another name would work", data.uid()))
+    } else if kind.is_file() && data.nlink() > 1 {
+        refuse("it has other names too, whose file would be written over".to_owned())
+    } else {
+        Ok(())
     }
 }
 
@@ -96,10 +194,12 @@ impl Opened {
         if is_file {
             // Two servers would write over each other. Not every file system has locks.
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
-                let taken = io::Error::new(io::ErrorKind::ResourceBusy, "another server writes it");
+                let taken = io::Error::new(ErrorKind::ResourceBusy, "another server writes it");
                 return Err(of_file(&path, &taken).into());
             }
-            file.set_len(0).map_err(|error| of_file(&path, &error))?;
+            let private = Permissions::from_mode(PERMISSIONS);
+            let emptied = file.set_permissions(private).and_then(|()| file.set_len(0));
+            emptied.map_err(|error| of_file(&path, &error))?;
         }
         let sink = Sink { file, path, is_file, buffer: Vec::new(), whole: 0, has_failed: false };
         let mut writer = Writer::new(sink, format, &ABOUT)?;
@@ -126,7 +226,7 @@ impl Sink {
     fn write_buffer(&mut self) -> io::Result<()> {
         // What is written to a file without a name is lost, and nobody would notice.
         if self.is_file && self.file.metadata()?.nlink() == 0 {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "somebody has removed it"));
+            return Err(io::Error::new(ErrorKind::NotFound, "somebody has removed it"));
         }
         self.file.write_all(&self.buffer)?;
         self.whole += self.buffer.len() as u64;
@@ -155,6 +255,6 @@ impl Write for Sink {
 }
 
 /// An error that names the file.
-fn of_file(path: &Path, error: &io::Error) -> io::Error {
+pub(super) fn of_file(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

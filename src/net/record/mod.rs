@@ -7,13 +7,16 @@
 //! * [`batch`]: what happened, on its way to the writer.
 //! * `scribe`: the thread that makes frames of it (`capture::Recording`) and writes them.
 //! * `file`: what it writes to.
+//! * [`calendar`]: which date it is.
 //! * `tape`: how all of that begins.
 //!
-//! Where the writer cannot keep up, a batch is dropped. Every connection that lost something by
-//! that is left alone from then on: half of a conversation would look like a broken one. The writer
-//! is told so, and it is counted. The chat loses nothing.
+//! Where the writer cannot keep up there is a gap: nothing is copied until the writer has caught up
+//! by half. What is kept of it is how many bytes each connection has said, and which of them have
+//! come and gone. The writer is told so, and leaves a gap of that many bytes in the sequence
+//! numbers. The chat loses nothing.
 
 pub mod batch;
+pub mod calendar;
 mod file;
 mod scribe;
 mod tape;
@@ -32,13 +35,18 @@ use super::platform::{Event, Platform};
 use crate::capture::{Happening, Side};
 use crate::metrics::Counters;
 use crate::outbound::ClientId;
-use batch::Batch;
+use batch::{Batch, Gap};
+use calendar::Calendar;
 
 pub use scribe::RecordError;
 pub(super) use tape::Tape;
 
 /// How many batches may be on their way to the writer: with [`batch::BATCH_BYTES`], 64 MiB.
 const MAX_BATCHES: usize = 256;
+
+/// A gap ends when the writer has no more than these before it: one long gap says more than many
+/// short ones, and what comes next has room.
+const RESUME_BATCHES: u64 = MAX_BATCHES as u64 / 2;
 
 /// How many empty batches are kept to be used again; others are freed.
 const MAX_SPARE: usize = 8;
@@ -51,8 +59,7 @@ const BATCH_WAIT: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Recorder<P> {
     inner: P,
-    /// What is added to the platform's time, in nanoseconds since 1970.
-    base_ns: u64,
+    calendar: Calendar,
     batch: Batch,
     batches: SyncSender<Batch>,
     /// For the last one, which finds room also where the others do not.
@@ -60,14 +67,15 @@ pub struct Recorder<P> {
     spare: Receiver<Batch>,
     /// The writer has given up.
     stopped: bool,
-    /// It was said that the writer is behind.
-    warned: bool,
+    /// How many batches were handed to the writer, and how many it has taken.
+    sent: u64,
+    taken: Arc<AtomicU64>,
+    /// What happens while the writer is behind.
+    gap: Option<Gap>,
     /// How many connections there are.
     open: u64,
-    /// Those among them that are not recorded any more.
-    lost: HashSet<u64>,
-    /// Those of which the writer has heard, and not that they are lost.
-    untold: Vec<u64>,
+    /// Those among them of which something is missing.
+    incomplete: HashSet<u64>,
     uncaptured: u64,
     unwritten: Arc<AtomicU64>,
 }
@@ -78,6 +86,8 @@ pub struct Batches {
     full: Receiver<Batch>,
     last: Receiver<Batch>,
     spare: SyncSender<Batch>,
+    /// How many were taken.
+    taken: Arc<AtomicU64>,
     /// Connections that were over when the writer gave up, and not yet written to their end.
     unwritten: Arc<AtomicU64>,
 }
@@ -90,29 +100,29 @@ pub struct Recorded<S> {
 }
 
 impl<P: Platform> Recorder<P> {
-    /// Records what this platform does from now on. Its time 0 was `base_ns` nanoseconds after
-    /// 1970.
-    pub fn new(inner: P, base_ns: u64) -> (Self, Batches) {
+    /// Records what this platform does from now on.
+    pub fn new(inner: P, calendar: Calendar) -> (Self, Batches) {
         let (batches, full) = sync_channel(MAX_BATCHES);
         let (last, very_last) = sync_channel(1);
         let (give_back, spare) = sync_channel(MAX_SPARE);
         let recorder = Self {
             inner,
-            base_ns,
+            calendar,
             batch: Batch::default(),
             batches,
             last,
             spare,
             stopped: false,
-            warned: false,
+            sent: 0,
+            taken: Arc::default(),
+            gap: None,
             open: 0,
-            lost: HashSet::new(),
-            untold: Vec::new(),
+            incomplete: HashSet::new(),
             uncaptured: 0,
             unwritten: Arc::default(),
         };
-        let unwritten = Arc::clone(&recorder.unwritten);
-        (recorder, Batches { full, last: very_last, spare: give_back, unwritten })
+        let (taken, unwritten) = (Arc::clone(&recorder.taken), Arc::clone(&recorder.unwritten));
+        (recorder, Batches { full, last: very_last, spare: give_back, taken, unwritten })
     }
 
     /// The platform inside.
@@ -121,8 +131,7 @@ impl<P: Platform> Recorder<P> {
     }
 
     fn now_ns(&self) -> u64 {
-        let since = u64::try_from(self.inner.now().as_nanos()).unwrap_or(u64::MAX);
-        self.base_ns.saturating_add(since)
+        self.calendar.date(self.inner.now())
     }
 
     /// Writes down what happened, in as many notes as its bytes need.
@@ -134,10 +143,17 @@ impl<P: Platform> Recorder<P> {
     fn note_at(&mut self, time_ns: u64, number: u64, what: Happening, bytes: &[u8]) {
         let mut rest = bytes;
         loop {
-            if !self.batch.is_empty() && self.batch.room().is_none_or(|room| room < rest.len()) {
+            if self.gap.is_none()
+                && !self.batch.is_empty()
+                && self.batch.room().is_none_or(|room| room < rest.len())
+            {
                 self.send();
             }
-            if self.stopped || self.lost.contains(&number) {
+            if self.stopped {
+                return;
+            }
+            if self.gap.is_some() {
+                self.miss(number, what, rest.len());
                 return;
             }
             let (part, behind) = rest.split_at(rest.len().min(self.batch.room().unwrap_or(0)));
@@ -163,12 +179,28 @@ impl<P: Platform> Recorder<P> {
     /// The server has let go of a connection.
     fn note_closed(&mut self, number: u64) {
         self.note(number, Happening::Closed, b"");
-        self.lost.remove(&number);
+        if !self.incomplete.remove(&number) && self.gap.is_none() && !self.stopped {
+            self.batch.count_closed();
+        }
         self.open -= 1;
+    }
+
+    /// Looks at the calendar. Where it was set back, another file begins.
+    fn follow_calendar(&mut self) {
+        if self.calendar.follow(self.inner.now()) {
+            self.send();
+            self.batch.begins_page = true;
+        }
     }
 
     /// Until when a poll may last, so that the batch goes when it is time.
     fn hand_over(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        if self.gap.is_some() {
+            if self.sent.saturating_sub(self.taken.load(Ordering::Relaxed)) > RESUME_BATCHES {
+                return Some(timeout.map_or(BATCH_WAIT, |timeout| timeout.min(BATCH_WAIT)));
+            }
+            self.resume();
+        }
         let Some(begin_ns) = self.batch.begin_ns() else { return timeout };
         let age = Duration::from_nanos(self.now_ns().saturating_sub(begin_ns));
         match BATCH_WAIT.checked_sub(age) {
@@ -182,43 +214,62 @@ impl<P: Platform> Recorder<P> {
 
     /// Hands the batch to the writer, without waiting for it, and begins the next.
     fn send(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
         let next = self.spare.try_recv().unwrap_or_default();
         let batch = std::mem::replace(&mut self.batch, next);
         match self.batches.try_send(batch) {
-            Ok(()) => {}
-            Err(TrySendError::Full(batch)) => self.lose(batch),
+            Ok(()) => self.sent += 1,
+            Err(TrySendError::Full(batch)) => self.begin_gap(batch),
             Err(TrySendError::Disconnected(batch)) => self.stop(&batch),
         }
-        self.batch.lost.append(&mut self.untold);
     }
 
-    /// The writer is too far behind: this batch is dropped, and who was in it is lost.
-    fn lose(&mut self, mut batch: Batch) {
-        if !std::mem::replace(&mut self.warned, true) {
-            warn!("the capture cannot keep up; who loses something is not recorded further");
-        }
-        self.untold.append(&mut batch.lost);
-        for (note, _) in batch.iter() {
-            let is_new = self.lost.insert(note.number);
-            self.uncaptured += u64::from(is_new);
-            // The writer has not heard of those who came in this batch.
-            if is_new && !matches!(note.what, Happening::Opened { .. }) {
-                self.untold.push(note.number);
-            }
+    /// The writer is too far behind: nothing of this batch is written, nor of what follows, until
+    /// it has caught up.
+    fn begin_gap(&mut self, mut batch: Batch) {
+        warn!("the capture cannot keep up; there is a gap in it until it has caught up");
+        self.gap = Some(batch.gap.take().unwrap_or_default());
+        for (note, bytes) in batch.iter() {
+            self.miss(note.number, note.what, bytes.len());
             if note.what == Happening::Closed {
-                self.lost.remove(&note.number);
+                self.incomplete.remove(&note.number);
             }
         }
+        let begins_page = batch.begins_page;
         batch.clear();
+        batch.begins_page = begins_page;
         self.batch = batch;
+    }
+
+    /// Something happens in the gap.
+    fn miss(&mut self, number: u64, what: Happening, bytes: usize) {
+        let Some(gap) = &mut self.gap else { return };
+        gap.add(number, what, bytes);
+        // It may also have come and gone unseen.
+        let is_missing =
+            bytes > 0 || (what == Happening::Closed && !gap.missed.contains_key(&number));
+        if is_missing && self.incomplete.insert(number) {
+            self.uncaptured += 1;
+        }
+    }
+
+    /// The writer has caught up: the next batch tells what it has missed.
+    fn resume(&mut self) {
+        let Some(mut gap) = self.gap.take() else { return };
+        gap.end_ns = self.now_ns();
+        let all = gap.missed.values().flat_map(|missed| missed.bytes);
+        let bytes = all.fold(0, u64::saturating_add);
+        warn!(bytes, connections = gap.missed.len(), "the capture goes on behind a gap");
+        self.batch.gap = Some(gap);
     }
 
     /// The writer has given up: nobody who is here is recorded to the end, nor who comes.
     fn stop(&mut self, batch: &Batch) {
         self.stopped = true;
-        self.uncaptured += self.open.saturating_sub(self.lost.len() as u64) + batch.closed();
-        self.lost = HashSet::new();
-        self.untold = Vec::new();
+        self.uncaptured += self.open.saturating_sub(self.incomplete.len() as u64) + batch.closed();
+        self.incomplete = HashSet::new();
         self.batch = Batch::default();
     }
 }
@@ -233,6 +284,7 @@ impl<P: Platform> Platform for Recorder<P> {
     fn poll(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         let timeout = self.hand_over(timeout);
         self.inner.poll(timeout, events)?;
+        self.follow_calendar();
         for event in events {
             // It may be that no read and no write will tell.
             if let Event::Ready(id, readiness) = event
@@ -256,7 +308,7 @@ impl<P: Platform> Platform for Recorder<P> {
             // It has failed already.
             Err(_) => {
                 self.uncaptured += 1;
-                self.lost.insert(number);
+                self.incomplete.insert(number);
             }
         }
         Ok((Recorded { inner, number }, client))
@@ -336,6 +388,10 @@ impl<P: Platform> Platform for Recorder<P> {
 
 impl<P> Drop for Recorder<P> {
     fn drop(&mut self) {
+        if let Some(gap) = self.gap.take() {
+            // When it ended does not matter: what is told of it follows what was told before.
+            self.batch.gap = Some(gap);
+        }
         let mut batch = std::mem::take(&mut self.batch);
         batch.is_last = true;
         // It is the only one, so there is room; a writer that has given up does not want it.
@@ -346,13 +402,18 @@ impl<P> Drop for Recorder<P> {
 impl Batches {
     /// Waits for what happened next; none when the platform is gone and everything was taken.
     pub fn wait(&self) -> Option<Batch> {
-        self.full.recv().or_else(|_| self.last.recv()).ok()
+        let batch = self.full.recv().or_else(|_| self.last.recv()).ok();
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        batch
     }
 
     /// The same without waiting: none also when nothing has come yet.
     pub fn poll(&self) -> Option<Batch> {
         match self.full.try_recv() {
-            Ok(batch) => Some(batch),
+            Ok(batch) => {
+                self.taken.fetch_add(1, Ordering::Relaxed);
+                Some(batch)
+            }
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => self.last.try_recv().ok(),
         }
@@ -369,6 +430,13 @@ impl Batches {
     fn give_up(&self, batch: &Batch) {
         let waiting: u64 = self.full.try_iter().map(|batch| batch.closed()).sum();
         self.unwritten.fetch_add(batch.closed() + waiting, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        // A gap ends when it is found that there is no writer.
+        self.taken.store(u64::MAX, Ordering::Relaxed);
     }
 }
 

@@ -98,7 +98,17 @@ impl Desk {
     }
 
     fn take(&mut self, batch: &Batch) -> Result<(), RecordError> {
-        batch.lost.iter().for_each(|&number| self.recording.forget(number));
+        if batch.begins_page {
+            self.turn_page(batch.begin_ns().unwrap_or_default())?;
+            self.recording.set_back();
+        }
+        if let Some(gap) = &batch.gap {
+            self.writer.add_dropped(gap.notes);
+            for (number, missed) in &gap.missed {
+                self.recording.miss(*number, gap.end_ns, missed, &mut self.frames)?;
+                self.write()?;
+            }
+        }
         for (note, bytes) in batch.iter() {
             self.recording.take(note.number, note.time_ns, note.what, bytes, &mut self.frames)?;
             self.write()?;
@@ -117,7 +127,14 @@ impl Desk {
     /// Writes the frames that were made.
     fn write(&mut self) -> Result<(), RecordError> {
         for frame in self.frames.iter() {
-            self.writer.write(&frame, None)?;
+            let [client, server] = frame.missed;
+            let is_gap = frame.missed != [0; 2];
+            let comment = is_gap.then(|| {
+                format!(
+                    "not captured before this: {client} bytes of the client, {server} of the server"
+                )
+            });
+            self.writer.write(&frame, comment.as_deref())?;
             if self.writer.bytes() - self.flushed > CHUNK_BYTES {
                 self.writer.flush()?;
                 self.flushed = self.writer.bytes();
@@ -133,6 +150,7 @@ impl Desk {
         self.write()?;
         let next = self.files.open_next(time_ns)?.begin()?;
         std::mem::replace(&mut self.writer, next).finish()?;
+        self.files.remove_oldest();
         self.flushed = 0;
         Ok(())
     }

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 use tracing::info;
 
+use super::calendar::{Calendar, wall_ns};
 use super::file::{Files, Opened};
 use super::scribe::{RecordError, Scribe};
 use super::{Platform, Recorder};
@@ -35,10 +35,10 @@ impl Tape {
             let why = "it is no file; it would do without --capture-size";
             return Err(io::Error::other(format!("{}: {why}", path.display())).into());
         }
-        if fs::metadata(path).is_ok_and(|data| data.file_type().is_fifo()) {
+        if fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_fifo()) {
             info!("{}: waiting for a reader of the named pipe", path.display());
         }
-        let mut files = Files::new(path, settings.capture_size);
+        let mut files = Files::new(path, settings.capture_size, settings.capture_files);
         let opened = files.open_next(wall_ns())?;
         Ok(Some(Self { files, opened }))
     }
@@ -55,18 +55,9 @@ impl Tape {
         // A file that reaches the limit of its process (RLIMIT_FSIZE) should be an error of that
         // file, and not the end of the chat. Nobody looks at the flag.
         signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::new(AtomicBool::new(false)))?;
-        let now_ns = u64::try_from(platform.now().as_nanos()).unwrap_or(u64::MAX);
-        let wall_ns = wall_ns();
-        let (recorder, batches) = Recorder::new(platform, wall_ns.saturating_sub(now_ns));
-        let scribe = Scribe::start(batches, self.files, self.opened, wall_ns)?;
+        let calendar = Calendar::of_system(self.files.is_set(), platform.now());
+        let (recorder, batches) = Recorder::new(platform, calendar);
+        let scribe = Scribe::start(batches, self.files, self.opened, wall_ns())?;
         Ok((recorder, scribe))
     }
-}
-
-/// The time of the wall clock, in nanoseconds since 1970. It is asked when a recording
-/// begins, and not again: frames are in order although somebody may set it.
-#[expect(clippy::disallowed_methods, reason = "the loop's own clock does not know the date")]
-fn wall_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

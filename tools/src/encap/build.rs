@@ -66,7 +66,8 @@ impl<'a, W: Write> Builder<'a, W> {
     fn write_before(&mut self, time_ns: u64) -> anyhow::Result<()> {
         while let Some(waiting) = self.timeline.next_before(time_ns) {
             let (time_ns, from) = (waiting.time_ns, waiting.from);
-            let frame = Frame { time_ns, from, is_data: false, bytes: &waiting.bytes };
+            let frame =
+                Frame { time_ns, from, is_data: false, missed: [0; 2], bytes: &waiting.bytes };
             self.writer.write(&frame, waiting.comment.as_deref()).context(WRITING)?;
         }
         Ok(())

@@ -104,7 +104,13 @@ fn write(talks: &[Talk], file: &FilePath) -> BTreeMap<(SocketAddr, SocketAddr), 
     let out = std::io::BufWriter::new(File::create(file).unwrap());
     let mut writer = Writer::new(out, Format::PcapNg, &About::default()).unwrap();
     while let Some(it) = timeline.next_before(u64::MAX) {
-        let frame = Frame { time_ns: it.time_ns, from: it.from, is_data: false, bytes: &it.bytes };
+        let frame = Frame {
+            time_ns: it.time_ns,
+            from: it.from,
+            is_data: false,
+            missed: [0; 2],
+            bytes: &it.bytes,
+        };
         writer.write(&frame, None).unwrap();
     }
     writer.finish().unwrap();
