@@ -256,7 +256,7 @@ fn behind_a_gap_the_capture_goes_on_and_wireshark_sees_how_much_is_missing() {
     server.await_log("goes on behind a gap");
     room[0].send("all here again");
     for client in &mut room {
-        client.expect("[user0]: here again");
+        client.lines_until("[user0]: here again");
     }
     let uncaptured = server.counter("uncaptured");
     assert_eq!(uncaptured, READERS as u64);
