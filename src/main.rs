@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::Parser;
-use hubbub::client::{self, Options, Outcome};
-use hubbub::config::{self, Action, Cli, Flags};
+use hubbub::client::{self, ClientError, Options, Outcome};
+use hubbub::config::{self, Action, Chat, Cli, Flags};
 use hubbub::net;
 
 /// The command line or the configuration file is wrong; clap's own errors exit with the same.
@@ -16,9 +16,7 @@ fn main() -> ExitCode {
     let code = match Cli::parse().action() {
         // Each error says what was not possible, and the one behind it why.
         Action::Serve(flags) => serve(&flags).map_err(|error| anyhow!("{error:#}")),
-        Action::Chat { name, server, heartbeat } => {
-            chat(&Options { name, server, heartbeat: heartbeat.0 })
-        }
+        Action::Chat(arguments) => chat(&arguments),
         Action::Completions { shell } => print(&config::completions(shell)),
         Action::Man => config::man().map_err(anyhow::Error::from).and_then(|page| print(&page)),
     };
@@ -38,11 +36,24 @@ fn serve(flags: &Flags) -> anyhow::Result<u8> {
     }
 }
 
-fn chat(options: &Options) -> anyhow::Result<u8> {
-    Ok(match client::run(options)? {
-        Outcome::Done => 0,
-        Outcome::Refused => 1,
-    })
+fn chat(arguments: &Chat) -> anyhow::Result<u8> {
+    let options = Options {
+        name: arguments.name.clone(),
+        server: arguments.server().clone(),
+        heartbeat: arguments.heartbeat.0,
+        times: arguments.times().cloned(),
+        bell: arguments.bell,
+        history: arguments.history,
+    };
+    match client::run(&options) {
+        Ok(Outcome::Done) => Ok(0),
+        Ok(Outcome::Refused) => Ok(1),
+        Err(error @ ClientError::NoName) => {
+            report(&format!("hubbub: {error}"));
+            Ok(USAGE)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn print(bytes: &[u8]) -> anyhow::Result<u8> {

@@ -70,6 +70,17 @@ impl Link {
         Ok(())
     }
 
+    /// Sends a line that the client needs by itself: nobody has to be told when it is lost.
+    pub(super) fn ask(&self, line: &str) {
+        if let LinkState::Up(out) = &mut *self.lock()
+            && out.queue_unseen(line).is_ok()
+        {
+            // An error is told to the one who reads.
+            let _ = out.send_backlog();
+        }
+        self.changed.notify_all();
+    }
+
     /// Sends what waits for room, until the user has left. `tell` is called once whenever the
     /// server has taken nothing for a second.
     pub(super) fn send_backlog(&self, tell: impl Fn()) {

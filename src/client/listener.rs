@@ -4,13 +4,14 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::connection::{Connection, Heard, Login, now};
+use super::echo::Echoes;
 use super::link::Link;
-use super::names::Names;
+use super::names::{self, Names, brief};
 use super::unconfirmed::{MAX_NAMED, Unsure};
 use super::{ClientError, LOGIN_PATIENCE};
 use crate::config::Server;
@@ -56,6 +57,7 @@ pub(super) struct Listener {
     pub(super) patience: Patience,
     pub(super) link: Arc<Link>,
     pub(super) names: Arc<Mutex<Names>>,
+    pub(super) echoes: Arc<Mutex<Echoes>>,
     /// Where lines go. Its being full holds the server back.
     pub(super) shown: SyncSender<Shown>,
     /// Nothing comes through it; it is hung up when the user leaves.
@@ -81,6 +83,7 @@ impl Listener {
             self.hear_out(&mut connection);
             let lost = self.link.down();
             connection.close();
+            self.echoes.lock().unwrap_or_else(PoisonError::into_inner).forget();
             let Ok(unsure) = lost else { return Ok(()) };
             match self.connect_again(&mut backoff, unsure.as_ref())? {
                 Some(again) => connection = again,
@@ -98,6 +101,8 @@ impl Listener {
         if !writer.is_ok_and(|writer| self.link.up(writer, connection.me())) {
             connection.close();
         }
+        self.names().ask_at_first();
+        self.link.ask("list");
     }
 
     /// Hands on what the server says until it has no more to say.
@@ -194,9 +199,16 @@ impl Listener {
         if let Some(Reply::Broadcast { from, text }) = Reply::parse(line) {
             self.link.heard(from, text);
         }
-        if learn(&self.names, line) {
-            self.hand_on(Shown::Line(line.clone()));
+        if let Some(line) = learn(&self.names, line) {
+            self.hand_on(Shown::Line(line));
         }
+        if self.names().ask_quietly(now()) {
+            self.link.ask("list");
+        }
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn say(&self, word: String) {
@@ -209,12 +221,18 @@ impl Listener {
     }
 }
 
-/// Learns names from a line; `false` when it need not be shown, because the client does what the
-/// line asks of a person.
-pub(super) fn learn(names: &Mutex<Names>, line: &str) -> bool {
-    let Some(reply) = Reply::parse(line) else { return true };
-    names.lock().unwrap_or_else(PoisonError::into_inner).observe(&reply);
-    reply != Reply::Notice(Notice::EnterName)
+/// Learns names from a line. Returns what of it is to be shown: not what the client does for a
+/// person, nor what only the client wants to know, nor the commands of the protocol, which are
+/// others than those of the client.
+pub(super) fn learn(names: &Mutex<Names>, line: &str) -> Option<String> {
+    let Some(reply) = Reply::parse(line) else { return Some(line.to_owned()) };
+    let shown = names.lock().unwrap_or_else(PoisonError::into_inner).observe(&reply);
+    match (shown, reply) {
+        (names::Shown::Nothing, _) | (_, Reply::Notice(Notice::EnterName)) => None,
+        (_, Reply::Notice(Notice::Welcome(name))) => Some(format!("[SERVER] Welcome {name}!")),
+        (names::Shown::Brief, _) => Some(brief(&reply).unwrap_or_else(|| line.to_owned())),
+        (names::Shown::All, _) => Some(line.to_owned()),
+    }
 }
 
 fn is_name_taken(heard: &Heard) -> bool {

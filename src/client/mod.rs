@@ -10,16 +10,23 @@
 //! * `dial`: connect, to whichever address of the server answers first.
 //! * `addresses`: in which order the addresses are tried. Pure.
 //! * `connection`: read lines of bounded length, log in.
+//! * `input`: what a typed line means; the commands. Pure.
 //! * [`screen`]: what a line of the server looks like. Pure; fuzzed.
-//! * `names`: names that were seen, and completion. Pure.
+//! * `colour`, `mention`: the colour of a name; whether a text mentions it. Pure.
+//! * `names`: who is here, and completion. Pure.
+//! * `echo`: what was said to everyone and has not come back yet. Pure.
 //! * `backoff`: how long to wait before the next try. Pure; randomness is an argument.
 //! * `link`: what goes out, over whichever connection there is: lines and heartbeats.
 //! * `outgoing`: what goes out over one connection; whether anything of it is answered.
 //! * `unconfirmed`: what was sent and is not known to have arrived. Pure.
 //! * `diag`: what the system knows about what was sent.
 //! * `listener`: reads what comes, and connects again when the server goes away.
+//! * `terminal`: a session in a terminal, from the name to the goodbye.
+//! * `keyboard`: lines are typed, and sent.
+//! * `printer`: what comes is printed while a line is typed.
 //! * `gate`: who has the screen, the printer or the keyboard.
-//! * `terminal`: the keyboard and the screen, when both are a terminal.
+//! * `look`: colours, times, the bell, the width of the terminal.
+//! * `history`: the file with what was typed in earlier sessions.
 //! * `pipe`: the same for a script: lines in, lines out, an exit code.
 //!
 //! Guarantees: no byte of the server steers the terminal; memory is bounded whatever the server
@@ -28,15 +35,23 @@
 
 mod addresses;
 mod backoff;
+pub mod colour;
 mod connection;
 mod diag;
 mod dial;
+mod echo;
 mod gate;
+mod history;
+mod input;
+mod keyboard;
 mod link;
 mod listener;
+mod look;
+mod mention;
 mod names;
 mod outgoing;
 mod pipe;
+mod printer;
 pub mod screen;
 mod terminal;
 #[cfg(test)]
@@ -48,7 +63,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::config::Server;
+use crate::config::{Server, TimeFormat};
 
 use connection::Connection;
 pub use dial::DialError;
@@ -56,16 +71,38 @@ pub use dial::DialError;
 /// How long the server may take to answer a name.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who one is, and where one goes.
+/// Who one is, where one goes, and what it looks like there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The name to log in under. What is a name is for the server to say.
-    pub name: String,
+    /// The name to log in under; without one, a person is asked. What is a name is for the server
+    /// to say.
+    pub name: Option<String>,
     /// Where the server listens.
     pub server: Server,
     /// After how long without a line an empty one is sent, so that no proxy takes a quiet chat
     /// for a dead one; `None` for never.
     pub heartbeat: Option<Duration>,
+    /// How the time before each line is written; without, there is none. Of a terminal only, as is
+    /// everything below.
+    pub times: Option<TimeFormat>,
+    /// Whether a mention and a private line ring the bell.
+    pub bell: bool,
+    /// Whether what is typed is kept for later sessions.
+    pub history: bool,
+}
+
+impl Options {
+    /// For a program: a name, a server, and none of what a terminal has besides.
+    pub fn plain(name: &str, server: Server) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            server,
+            heartbeat: None,
+            times: None,
+            bell: false,
+            history: false,
+        }
+    }
 }
 
 /// How a session ended that did not fail.
@@ -84,6 +121,12 @@ pub enum ClientError {
     /// The name would not reach the server as one line.
     #[error("bad name: it must be one line of 1 to {} characters", crate::name::MAX_SCALARS)]
     Name,
+    /// There is no name, and nobody who could be asked.
+    #[error(
+        "no name is given, and nobody can be asked where standard input or output is no terminal; \
+         hubbub chat NAME would work"
+    )]
+    NoName,
     /// Nobody answered there.
     #[error("cannot connect to {server}: {source}; is `hubbub serve` running there?")]
     Connect {
@@ -151,10 +194,10 @@ pub enum ClientError {
 ///
 /// [`ClientError`], to be shown to the user.
 pub fn run(options: &Options) -> Result<Outcome, ClientError> {
-    check_name(&options.name)?;
+    options.name.as_deref().map_or(Ok(()), check_name)?;
     if io::stdin().is_terminal()
         && io::stdout().is_terminal()
-        && let Some(terminal) = terminal::Terminal::open()?
+        && let Some(terminal) = terminal::Terminal::open(options)?
     {
         return terminal.run(options);
     }

@@ -75,14 +75,26 @@ impl Outgoing {
         Ok(sent)
     }
 
-    /// Lets a line wait behind those that wait already.
+    /// Lets a line wait behind those that wait already, and remembers it.
     pub(super) fn queue(&mut self, line: &str) -> Result<(), NotSent> {
+        self.enqueue(line)?;
+        self.record(format!("{line}\n").as_bytes());
+        Ok(())
+    }
+
+    /// Lets a line wait that nobody has typed.
+    pub(super) fn queue_unseen(&mut self, line: &str) -> Result<(), NotSent> {
+        self.enqueue(line)?;
+        self.unconfirmed.sent_part(line.len() + 1);
+        Ok(())
+    }
+
+    fn enqueue(&mut self, line: &str) -> Result<(), NotSent> {
         if self.backlog.len() + line.len() >= MAX_BACKLOG {
             return Err(NotSent::Full);
         }
         self.backlog.extend(line.as_bytes());
         self.backlog.push_back(b'\n');
-        self.record(format!("{line}\n").as_bytes());
         Ok(())
     }
 

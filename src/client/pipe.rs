@@ -40,7 +40,8 @@ pub(super) fn exchange(
     input: impl Read + Send + 'static,
     mut printer: Printer<'_>,
 ) -> Result<Outcome, ClientError> {
-    let Options { name, server, heartbeat } = options;
+    let Options { name, server, heartbeat, .. } = options;
+    let name = name.as_deref().ok_or(ClientError::NoName)?;
     let broken = |source| ClientError::Broken { server: server.to_string(), source };
     let mut connection = connect(server, &mut |_| ())?;
     if log_in(&mut connection, name, server, &mut printer)? == Outcome::Refused {

@@ -1,45 +1,43 @@
-//! The keyboard and the screen, when both are a terminal.
+//! A session in a terminal: the name, the threads, the goodbye.
 //!
 //! The main thread reads the keyboard with rustyline, which lets another thread print above the
 //! line that is being typed. That printing can wait for the keyboard, so it has a thread of its
 //! own: the listener fills a bounded channel, and when that is full, waits, and with it the server.
 
-use std::io::{self, Write};
+use std::env;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustyline::completion::Completer;
-use rustyline::config::Config;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustyline::ExternalPrinter;
 use rustyline::error::ReadlineError;
-use rustyline::hint::Hinter;
-use rustyline::history::DefaultHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{CompletionType, Context, Editor, ExternalPrinter, Helper, Highlighter};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::connection::{Connection, Heard, Login};
+use super::echo::Echoes;
 use super::gate::Gate;
-use super::link::{Link, NotSent};
+use super::history::History;
+use super::keyboard::{Assistant, Keyboard, LineEditor, editor};
+use super::link::Link;
 use super::listener::{Listener, Patience, Shown, learn, lost_words};
+use super::look::{Look, print_now};
 use super::names::Names;
-use super::screen::Screen;
-use super::{ClientError, LOGIN_PATIENCE, Options, Outcome, closed_early, connect};
+use super::printer::Printer;
+use super::{ClientError, LOGIN_PATIENCE, Options, Outcome, check_name, closed_early, connect};
 use crate::config::Server;
 use crate::name::Name;
-use crate::wire::{Command, DEFAULT_MAX_LINE};
+use crate::wire::{Notice, Reply};
+
+/// What a newcomer has to know.
+const HINT: &str = "Text goes to everyone, @Name text to Name alone. /help tells more.";
 
 /// How many lines wait for the screen; then the listener waits.
 const SHOWN_QUEUE: usize = 256;
-
-/// How much is printed at once, in bytes, when much waits: each print draws the prompt anew.
-const MAX_BATCH: usize = 16 * 1024;
-
-/// How many lines one can go back to.
-const HISTORY: usize = 500;
 
 /// How long the server has to say goodbye. With the time below this is less than a second:
 /// whoever leaves has the prompt of the shell back at once, whatever the server does.
@@ -51,53 +49,17 @@ const LAST_PRINT: Duration = Duration::from_millis(250);
 /// How often the keyboard is called away until it answers.
 const CALL_INTERVAL: Duration = Duration::from_millis(50);
 
-type LineEditor = Editor<Assistant, DefaultHistory>;
+/// The environment's names of the user, the first before the second.
+const USER: [&str; 2] = ["USER", "LOGNAME"];
 
 /// A terminal that can do what is needed of it.
 pub(super) struct Terminal {
     editor: LineEditor,
-    printer: Box<dyn ExternalPrinter + Send>,
+    output: Box<dyn ExternalPrinter + Send>,
     names: Arc<Mutex<Names>>,
-    gate: Arc<Gate>,
-    colour: bool,
-}
-
-/// What the editor calls while it edits: it completes, and it hands over the screen.
-#[derive(Helper, Highlighter)]
-struct Assistant {
-    names: Arc<Mutex<Names>>,
-    gate: Arc<Gate>,
-}
-
-/// The editor asks for a hint when it has the terminal and is about to draw the line.
-impl Hinter for Assistant {
-    type Hint = String;
-
-    fn hint(&self, _: &str, _: usize, _: &Context<'_>) -> Option<String> {
-        self.gate.open();
-        None
-    }
-}
-
-/// The editor asks for a judgement before it takes the line and gives the terminal back.
-impl Validator for Assistant {
-    fn validate(&self, _: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        self.gate.close();
-        Ok(ValidationResult::Valid(None))
-    }
-}
-
-impl Completer for Assistant {
-    type Candidate = String;
-
-    fn complete(
-        &self,
-        line: &str,
-        cursor: usize,
-        _: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.names.lock().unwrap_or_else(PoisonError::into_inner).complete(line, cursor))
-    }
+    look: Look,
+    /// Set when the user is to leave at once.
+    interrupted: Arc<AtomicBool>,
 }
 
 /// The threads of a session, as the keyboard sees them.
@@ -112,80 +74,207 @@ struct Session {
     stay: Sender<()>,
 }
 
+/// What came of the log-in.
+enum Entry {
+    /// Logged in, under the name as the server writes it, over this connection.
+    In(String, Connection),
+    /// The server has no room now, and has said so.
+    Refused,
+    /// The user gave up.
+    Left,
+}
+
 impl Terminal {
     /// Takes the terminal; `None` when it is too dumb a one to edit lines on.
-    pub(super) fn open() -> Result<Option<Self>, ClientError> {
-        let config = Config::builder()
-            .completion_type(CompletionType::List)
-            .max_history_size(HISTORY)?
-            .history_ignore_dups(true)?
-            .build();
-        let mut editor = LineEditor::with_config(config)?;
-        let Ok(printer) = editor.create_external_printer() else { return Ok(None) };
-        let names = Arc::new(Mutex::new(Names::default()));
-        let gate = Arc::new(Gate::default());
-        let assistant = Assistant { names: Arc::clone(&names), gate: Arc::clone(&gate) };
-        editor.set_helper(Some(assistant));
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Ok(Some(Self { editor, printer: Box::new(printer), names, gate, colour: !no_colour }))
+    pub(super) fn open(options: &Options) -> Result<Option<Self>, ClientError> {
+        let mut editor = editor()?;
+        let Ok(output) = editor.create_external_printer() else { return Ok(None) };
+        Ok(Some(Self {
+            editor,
+            output: Box::new(output),
+            names: Arc::default(),
+            look: Look::new(options),
+            interrupted: Arc::default(),
+        }))
     }
 
     /// A session, from the first connection to the goodbye.
-    pub(super) fn run(self, options: &Options) -> Result<Outcome, ClientError> {
-        let Options { name, server, heartbeat } = options;
-        let mut tell = |word: String| print_now(&screen(self.colour).word(&word));
-        let mut connection = connect(server, &mut tell)?;
-        let Some(me) = self.log_in(&mut connection, name, server)? else {
-            return Ok(Outcome::Refused);
+    pub(super) fn run(mut self, options: &Options) -> Result<Outcome, ClientError> {
+        let server = &options.server;
+        let (me, connection) = match self.enter(options)? {
+            Entry::In(me, connection) => (me, connection),
+            Entry::Refused => return Ok(Outcome::Refused),
+            Entry::Left => return Ok(Outcome::Done),
         };
-        let interrupted = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))
+        signal_hook::flag::register(SIGINT, Arc::clone(&self.interrupted))
             .map_err(ClientError::Start)?;
-        leave_when_told(Arc::clone(&interrupted))?;
-        let Self { mut editor, printer, names, gate, colour } = self;
+        let Self { mut editor, output, names, look, interrupted } = self;
+        let (gate, echoes) = (Arc::<Gate>::default(), Arc::<Mutex<Echoes>>::default());
+        let assistant = Assistant { names: Arc::clone(&names), gate: Arc::clone(&gate) };
+        editor.set_helper(Some(assistant));
         let (shown, to_show) = sync_channel(SHOWN_QUEUE);
-        let printed = start_printer(
-            Paper { printer, gate: Arc::clone(&gate), colour, me: me.clone() },
-            to_show,
-        )?;
-        let link = Arc::new(Link::new(*heartbeat));
+        let output = Printer {
+            output,
+            gate: Arc::clone(&gate),
+            look: look.clone(),
+            echoes: Arc::clone(&echoes),
+            me: me.clone(),
+        };
+        let printed = output.start(to_show)?;
+        let link = Arc::new(Link::new(options.heartbeat));
         start_sender(Arc::clone(&link), shown.clone())?;
         let (stay, left) = channel();
         let listener = Listener {
-            name: name.to_owned(),
+            name: me.clone(),
             server: server.clone(),
             patience: Patience::default(),
             link: Arc::clone(&link),
-            names,
+            names: Arc::clone(&names),
+            echoes: Arc::clone(&echoes),
             shown,
             left,
         };
         let verdict = start_listener(listener, connection)?;
         let session = Session { link, gate, verdict, printed, stay };
-        let typed = read_keyboard(&mut editor, &me, colour, &session, &interrupted);
-        session.end(typed, editor, colour)
+        let keyboard = Keyboard {
+            me: &me,
+            look: &look,
+            link: &session.link,
+            gate: &session.gate,
+            names: &names,
+            echoes: &echoes,
+            history: options.history.then(History::of_user).flatten(),
+            interrupted: &interrupted,
+        };
+        let quiet = Quiet::start();
+        let typed = keyboard.run(&mut editor);
+        drop(quiet);
+        session.end(typed, editor, &look)
     }
 
-    /// Takes the name and returns it as the server writes it; `None` when it is refused.
+    /// Logs in: under the name that was given, or one that is asked for, until one is accepted.
+    fn enter(&mut self, options: &Options) -> Result<Entry, ClientError> {
+        let server = &options.server;
+        // Before anyone is asked for a name: they may be asked in vain.
+        let look = self.look.clone();
+        let mut tell = |word: String| print_now(&look.word(&word));
+        let mut connection = connect(server, &mut tell)?;
+        leave_when_told(Arc::clone(&self.interrupted))?;
+        let mut name = match options.name.clone() {
+            Some(name) => name,
+            None => match self.ask_name(&proposal())? {
+                Some(name) => name,
+                None => return Ok(Entry::Left),
+            },
+        };
+        let mut asked = options.name.is_none();
+        loop {
+            let (login, is_spent) = self.log_in(&mut connection, &name, asked);
+            match login {
+                Ok(Login::Welcome(me)) => {
+                    // The server is not trusted with the prompt.
+                    let me = Name::parse(&me).map_or(name, |_| me);
+                    self.names.lock().unwrap_or_else(PoisonError::into_inner).set_me(&me);
+                    print_now(&self.look.word(HINT));
+                    return Ok(Entry::In(me, connection));
+                }
+                // Somebody took a long time, or has no more tries: a new connection has more.
+                _ if is_spent && asked => {
+                    connection = connect(server, &mut tell)?;
+                    asked = false;
+                    continue;
+                }
+                Ok(Login::NameTaken | Login::NameRefused) => {}
+                Ok(Login::Busy) => return Ok(Entry::Refused),
+                Ok(Login::Closed) => return Err(login_failed(server, closed_early())),
+                Err(source) => return Err(login_failed(server, source)),
+            }
+            print_now(&self.look.word("Type another name, or press Ctrl-D to leave."));
+            match self.ask_name(&name)? {
+                Some(another) => name = another,
+                None => return Ok(Entry::Left),
+            }
+            asked = true;
+        }
+    }
+
+    /// Offers a name, and shows what the server says to it; also whether the connection can be used
+    /// no more, because it had its tries or its time. Where somebody was `asked` meanwhile, that is
+    /// not told: another connection is made for them.
     fn log_in(
         &self,
         connection: &mut Connection,
         name: &str,
-        server: &Server,
-    ) -> Result<Option<String>, ClientError> {
-        let failed = |source| ClientError::Login { server: server.to_string(), source };
+        asked: bool,
+    ) -> (io::Result<Login>, bool) {
+        let mut is_spent = false;
         let show = |heard: &Heard| {
-            if let Heard::Line(line) = heard
-                && learn(&self.names, line)
-            {
-                print_now(&screen(self.colour).line(line, name));
+            let Heard::Line(line) = heard else { return };
+            let ends = matches!(
+                Reply::parse(line),
+                Some(Reply::Notice(Notice::TooManyTries | Notice::LoginTimeout))
+            );
+            is_spent |= ends;
+            if let Some(line) = learn(&self.names, line).filter(|_| !(ends && asked)) {
+                print_now(&self.look.line(&line, name));
             }
         };
-        match connection.login(name, LOGIN_PATIENCE, show).map_err(failed)? {
-            // The server is not trusted with the prompt.
-            Login::Welcome(me) => Ok(Some(Name::parse(&me).map_or(name.to_owned(), |_| me))),
-            Login::NameTaken | Login::NameRefused | Login::Busy => Ok(None),
-            Login::Closed => Err(failed(closed_early())),
+        let login = connection.login(name, LOGIN_PATIENCE, show);
+        let is_spent = is_spent || matches!(login, Ok(Login::Closed) | Err(_));
+        (login, is_spent)
+    }
+
+    /// Asks for a name; `None` when the user leaves instead.
+    fn ask_name(&mut self, proposal: &str) -> Result<Option<String>, ClientError> {
+        loop {
+            let typed = self.editor.readline_with_initial("Your name: ", (proposal, ""));
+            match typed {
+                Ok(name) if name.trim().is_empty() => {}
+                Ok(name) => match check_name(name.trim()) {
+                    Ok(()) => return Ok(Some(name.trim().to_owned())),
+                    Err(error) => print_now(&self.look.word(&error.to_string())),
+                },
+                Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(None),
+                Err(ReadlineError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => {
+                    print_now(&self.look.word("That is not UTF-8 text."));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// The name that the system has for the user, if it is one that a chat can have.
+fn proposal() -> String {
+    let names = USER.into_iter().filter_map(|variable| env::var(variable).ok());
+    names.into_iter().find(|name| Name::parse(name).is_ok()).unwrap_or_default()
+}
+
+fn login_failed(server: &Server, source: io::Error) -> ClientError {
+    ClientError::Login { server: server.to_string(), source }
+}
+
+/// Keeps the terminal from showing by itself what is typed while no line is edited: the next line
+/// gets it, and shows it in its place.
+struct Quiet(Option<Termios>);
+
+impl Quiet {
+    fn start() -> Self {
+        let before = tcgetattr(io::stdin()).ok();
+        if let Some(mut quiet) = before.clone() {
+            quiet.local_modes.remove(LocalModes::ECHO);
+            // What cannot be had is not needed either.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &quiet);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // A terminal that is gone needs nothing back.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         }
     }
 }
@@ -196,7 +285,7 @@ impl Session {
         self,
         typed: Result<(), ClientError>,
         editor: LineEditor,
-        colour: bool,
+        look: &Look,
     ) -> Result<Outcome, ClientError> {
         let Self { link, gate, verdict, printed, stay } = self;
         link.leave();
@@ -205,79 +294,16 @@ impl Session {
         let unsure = link.close();
         // A print that waits for the keyboard comes back when there is none any more.
         drop(editor);
-        gate.open();
+        gate.finish();
         // Nothing is ever sent here: it ends by the hanging up, or by the time.
         let _ = printed.recv_timeout(LAST_PRINT);
         for word in unsure.iter().flat_map(lost_words) {
-            print_now(&screen(colour).word(&word));
+            print_now(&look.word(&word));
         }
         typed?;
         match last {
             Ok(verdict) => verdict.map(|()| Outcome::Done),
             Err(_) => Ok(Outcome::Done),
-        }
-    }
-}
-
-/// Reads lines and sends them, until the user or the listener has enough.
-fn read_keyboard(
-    editor: &mut LineEditor,
-    me: &str,
-    colour: bool,
-    session: &Session,
-    interrupted: &AtomicBool,
-) -> Result<(), ClientError> {
-    // The mark keeps the prompt at the left when the name is Hebrew or Arabic.
-    let prompt = format!("\u{200e}{me}> ");
-    loop {
-        if interrupted.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        let typed = editor.readline(&prompt);
-        session.gate.close();
-        match typed {
-            // Pasted text can hold several lines.
-            Ok(text) => {
-                let mut lines = text.lines();
-                while let Some(line) = lines.next() {
-                    editor.add_history_entry(line)?;
-                    if Command::parse(line.as_bytes()) == Ok(Command::Quit) {
-                        return Ok(());
-                    }
-                    let Some(word) = send(&session.link, line) else { continue };
-                    // What stands behind a line that was not sent is not sent either.
-                    let word = match lines.by_ref().count() {
-                        0 => word,
-                        behind => format!("{word} Nor were the {behind} lines behind it."),
-                    };
-                    print_now(&screen(colour).word(&word));
-                }
-            }
-            Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(()),
-            Err(ReadlineError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => {
-                print_now(&screen(colour).word("That is not UTF-8 text: the line was not sent."));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Sends a line; what is to be said when it was not sent.
-fn send(link: &Link, typed: &str) -> Option<String> {
-    if typed.is_empty() {
-        return None;
-    }
-    if typed.len() >= DEFAULT_MAX_LINE {
-        let most = DEFAULT_MAX_LINE - 1;
-        return Some(format!("Longer than {most} bytes: the line was not sent."));
-    }
-    match link.send(typed) {
-        Ok(()) => None,
-        Err(NotSent::NotConnected) => Some("Not connected: the line was not sent.".to_owned()),
-        Err(NotSent::Failed(error)) => Some(format!("The line was not sent: {error}.")),
-        Err(NotSent::Full) => {
-            let what = "the server does not take the lines that wait already";
-            Some(format!("The line was not sent: {what}."))
         }
     }
 }
@@ -338,65 +364,4 @@ fn call_away(left: &Receiver<()>) {
         // It fails for no signal that exists.
         let _ = signal_hook::low_level::raise(SIGINT);
     }
-}
-
-/// Where the printer prints.
-struct Paper {
-    printer: Box<dyn ExternalPrinter + Send>,
-    gate: Arc<Gate>,
-    colour: bool,
-    me: String,
-}
-
-/// Starts the thread that prints; what it returns is hung up when everything is printed.
-fn start_printer(mut paper: Paper, to_show: Receiver<Shown>) -> Result<Receiver<()>, ClientError> {
-    let (done, printed): (SyncSender<()>, _) = sync_channel(1);
-    let print = move || {
-        let _hung_up_at_the_end = done;
-        while let Ok(first) = to_show.recv() {
-            paper.gate.pass();
-            let batch = paper.lay_out(&first, &to_show);
-            paper.print(&batch);
-        }
-    };
-    thread::Builder::new().name("printer".into()).spawn(print).map_err(ClientError::Start)?;
-    Ok(printed)
-}
-
-impl Paper {
-    /// Lays out a line and, within bounds, those that wait behind it, for the screen of now.
-    fn lay_out(&self, first: &Shown, to_show: &Receiver<Shown>) -> String {
-        let screen = screen(self.colour);
-        let lay_out = |shown: &Shown| match shown {
-            Shown::Line(line) => screen.line(line, &self.me),
-            Shown::Word(word) => screen.word(word),
-        };
-        let mut batch = lay_out(first);
-        while batch.len() < MAX_BATCH
-            && let Ok(next) = to_show.try_recv()
-        {
-            batch.push_str(&lay_out(&next));
-        }
-        batch
-    }
-
-    fn print(&mut self, batch: &str) {
-        // The editor refuses when it is gone while the print waits for it.
-        if self.printer.print(batch.to_owned()).is_err() {
-            print_now(batch);
-        }
-    }
-}
-
-/// Prints where no line is being typed.
-fn print_now(text: &str) {
-    let mut output = io::stdout().lock();
-    // A screen that is gone is noticed at the keyboard.
-    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
-}
-
-/// The screen as wide as it is now.
-fn screen(colour: bool) -> Screen {
-    let width = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
-    Screen { width: if width == 0 { 80 } else { width.into() }, colour }
 }

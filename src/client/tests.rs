@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use socket2::SockRef;
 use super::connection::{Connection, Heard, Login, MAX_LINE};
 use super::link::{Link, NotSent};
 use super::listener::{Listener, Patience, Shown};
-use super::names::Names;
 use super::pipe::{Printer, exchange};
 use super::{ClientError, Options, Outcome, run};
 use crate::config::Server;
@@ -79,7 +78,7 @@ fn play<T: Send + 'static>(
 }
 
 fn options(name: &str, server: &Server) -> Options {
-    Options { name: name.to_owned(), server: server.clone(), heartbeat: None }
+    Options::plain(name, server.clone())
 }
 
 /// One session of the pipe mode: its end, what it printed, and its words.
@@ -373,7 +372,8 @@ impl Listening {
                 login: DEADLINE,
             },
             link: Arc::clone(&link),
-            names: Arc::new(Mutex::new(Names::default())),
+            names: Arc::default(),
+            echoes: Arc::default(),
             shown,
             left,
         };
@@ -434,7 +434,7 @@ fn a_lost_server_is_found_again_past_ones_own_ghost() {
         let taken = listening.next_word();
         assert!(taken.starts_with(&format!("The name Alice is still taken at {server}. ")));
     }
-    assert_eq!(listening.next_line(), said(Notice::Welcome("Alice")).trim_end());
+    assert_eq!(listening.next_line(), "[SERVER] Welcome Alice!");
     assert_eq!(listening.next_word(), format!("Connected to {server} again."));
     assert_eq!(listening.next_line(), "[Bob]: back?");
     listening.link.send("all yes").unwrap();
@@ -442,7 +442,7 @@ fn a_lost_server_is_found_again_past_ones_own_ghost() {
     assert!(matches!(listening.link.send("all late"), Err(NotSent::NotConnected)));
     listening.link.close();
     listening.thread.join().unwrap().unwrap();
-    assert_eq!(script.join().unwrap(), "all yes\nquit\n");
+    assert_eq!(script.join().unwrap(), "list\nall yes\nquit\n", "who is here is asked anew");
 }
 
 #[test]

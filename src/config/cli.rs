@@ -11,11 +11,10 @@ use clap::{Subcommand, value_parser};
 use clap_complete::Shell;
 
 use super::Settings;
+use super::chat::Chat;
 use super::problem::Problems;
 use super::resolve::Resolver;
-use super::server::Server;
 use super::setting::{self, Kind, Setting};
-use super::value::Heartbeat;
 
 /// No line of the help is longer, in columns.
 const HELP_COLUMNS: usize = 100;
@@ -33,9 +32,13 @@ Exit codes: 0 done, 1 it failed, 2 the command line or the file is wrong, 130 a 
 
 /// What is said below the help of `hubbub chat`.
 const CHAT_HELP: &str = "\
-Tab completes @Name and the commands, the arrow keys bring back what was typed; quit, Ctrl-D and
-Ctrl-C leave. Where standard input or output is no terminal, chat is a plain pipe: it sends the
-lines, and prints what comes until the server has closed.
+What you type goes to everyone; @Name text goes to Name alone; /help tells the commands. Tab
+completes names and commands, the arrow keys bring back what was typed. Ctrl-C clears a line that is
+half typed; quit, Ctrl-D, and Ctrl-C on an empty line leave.
+What was typed in earlier sessions, private lines excepted, is in $XDG_STATE_HOME/hubbub/history
+(~/.local/state/hubbub/history).
+Where standard input or output is no terminal, chat is a plain pipe: it sends the lines as they are
+(all text, @Name text, list, help, quit), and prints what comes until the server has closed.
 Exit codes: 0 done, 1 the name or a line was refused, or the connection failed, 2 the command line
 is wrong.";
 
@@ -60,18 +63,7 @@ pub enum Action {
     Serve(Flags),
     /// Chat in this terminal
     #[command(after_help = CHAT_HELP)]
-    Chat {
-        /// Your name in the chat
-        #[arg(value_name = "NAME")]
-        name: String,
-        /// The server; port 12345 unless said
-        #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:12345")]
-        #[arg(value_hint = ValueHint::Hostname)]
-        server: Server,
-        /// Send an empty line when nothing was sent for so long; 0 = off
-        #[arg(long, value_name = "SECONDS", default_value = "240", allow_negative_numbers = true)]
-        heartbeat: Heartbeat,
-    },
+    Chat(Chat),
     /// Print completions for a shell
     Completions {
         /// The shell to complete in

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
 use super::cli::{AFTER_HELP, Cli};
@@ -32,6 +32,12 @@ const SECTIONS: [Section; 3] = [
                  hubbub=trace (also each line that is taken, private messages too).",
             ),
             ("NO_COLOR", "Anything in it turns the colours of the client off."),
+            ("TZ", "The time zone of the times that the client shows, instead of /etc/localtime."),
+            (
+                "XDG_STATE_HOME",
+                "The client keeps what was typed in hubbub/history below it, instead of below \
+                 ~/.local/state.",
+            ),
         ],
     ),
     (
@@ -74,6 +80,10 @@ pub fn man() -> io::Result<Vec<u8>> {
             let help = arg.get_help().unwrap_or_default().to_string();
             writeln!(page, ".TP\n\\fI{}\\fR\n{}.", roff(&name), roff(&help))?;
         }
+        // The options of `serve` stand above.
+        if sub.get_name() == "chat" {
+            write_options(&mut page, sub)?;
+        }
     }
     for (heading, entries) in SECTIONS {
         writeln!(page, ".SH \"{heading}\"")?;
@@ -84,6 +94,18 @@ pub fn man() -> io::Result<Vec<u8>> {
     writeln!(page, ".SH NOTES\n{}", roff(AFTER_HELP).replace('\n', "\n.br\n"))?;
     main.render_version_section(&mut page)?;
     Ok(page)
+}
+
+/// The options of a command, one paragraph each.
+fn write_options(page: &mut Vec<u8>, command: &Command) -> io::Result<()> {
+    for arg in command.get_opts().filter(|arg| arg.get_long() != Some("help")) {
+        let flag = format!("--{}", arg.get_long().unwrap_or_default());
+        let takes_value = arg.get_action().takes_values();
+        let value = arg.get_value_names().filter(|_| takes_value).unwrap_or_default().join(" ");
+        let help = arg.get_help().unwrap_or_default().to_string();
+        writeln!(page, ".TP\n\\fB{}\\fR \\fI{}\\fR\n{}.", roff(&flag), roff(&value), roff(&help))?;
+    }
+    Ok(())
 }
 
 /// Text for roff: a backslash and a dash mean themselves. No line of ours starts with a dot.

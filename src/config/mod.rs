@@ -4,6 +4,7 @@
 //! Every setting is one entry of `setting::ALL`: a `--flag` of `hubbub serve` and a key of the
 //! TOML file that `--config FILE` names. A flag wins over the file, the file over the default.
 //!
+//! * `chat`: what `hubbub chat` takes
 //! * `cli`, `man`: the command line, its help, its completions; the manual page
 //! * `file`: the TOML file, key by key, each with its line
 //! * `setting`: every setting: name, heading, unit, range, default, help
@@ -16,6 +17,7 @@
 //! its fields document; no problem hides another, except that a cross-check waits until each of
 //! the values that it compares is good in itself.
 
+mod chat;
 mod cli;
 mod file;
 mod man;
@@ -29,6 +31,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use chat::{Chat, TimeFormat, TimeFormatError};
 pub use cli::{Action, Cli, Flags, completions};
 pub use man::man;
 pub use problem::Problems;

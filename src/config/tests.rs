@@ -417,12 +417,12 @@ fn a_file_that_cannot_be_read_is_one_problem_of_all() {
 fn chat_takes_a_server_with_or_without_a_port() {
     let server = |args: &[&str]| match Cli::try_parse_from([&["hubbub", "chat"], args].concat()) {
         Ok(cli) => match cli.action() {
-            Action::Chat { name, server, .. } => Some((name, server.to_string())),
+            Action::Chat(chat) => Some((chat.name.clone(), chat.server().to_string())),
             _ => None,
         },
         Err(_) => None,
     };
-    let at = |place: &str| Some(("Alice".to_owned(), place.to_owned()));
+    let at = |place: &str| Some((Some("Alice".to_owned()), place.to_owned()));
     assert_eq!(server(&["Alice"]), at("127.0.0.1:12345"));
     assert_eq!(server(&["Alice", "chat.example"]), at("chat.example:12345"));
     assert_eq!(server(&["Alice", "chat.example:7"]), at("chat.example:7"));
@@ -431,7 +431,12 @@ fn chat_takes_a_server_with_or_without_a_port() {
     for bad in ["", ":7", "host:", "host:x", "host:70000", "host:0", "a b", "[::1", "::g"] {
         assert_eq!(server(&["Alice", bad]), None, "{bad}");
     }
-    assert_eq!(server(&[]), None);
+    assert_eq!(server(&[]), Some((None, "127.0.0.1:12345".to_owned())));
+    assert_eq!(server(&["--server", "::1"]), Some((None, "[::1]:12345".to_owned())));
+    assert_eq!(server(&["Alice", "--server", "h:1"]), at("h:1"));
+    assert_eq!(server(&["Alice", "h:1", "--server", "h:2"]), None, "two servers");
+    assert_eq!(server(&["Alice", "--no-times", "--time-format", "%H"]), None);
+    assert_eq!(server(&["Alice", "--time-format", "%!"]), None);
 }
 
 proptest! {

@@ -60,12 +60,21 @@ impl Evening {
             Step::Join { kind, names } => {
                 let kind = available(*kind);
                 let name = self.model.join(names);
+                if kind == Kind::Screen {
+                    // The client asks who is here by itself.
+                    self.model.line(&name, "list");
+                }
                 self.people.insert(name.clone(), Person::join(kind, names, server.address()));
             }
             Step::Type { who, text } => {
                 self.person(who).enter(text);
+                let on_screen = self.person(who).is_at_a_screen();
                 for line in text.lines() {
-                    self.model.line(who, line);
+                    if on_screen {
+                        self.model.line_on_screen(who, line);
+                    } else {
+                        self.model.line(who, line);
+                    }
                 }
             }
             Step::Leave { who, way } => {

@@ -12,6 +12,19 @@ const HELP: &str =
     "Commands: @Name text (to one), all text (to everyone), list [prefix], help, quit";
 const WANTED: &str = "Somebody else asked for your name. It stays yours.";
 
+/// What `hubbub chat` answers to `help`.
+const SCREEN_HELP: [&str; 7] = [
+    "What you type goes to everyone. Commands:",
+    "  @Name text         sends text to Name alone",
+    "  /help              shows this",
+    "  /list [prefix]     shows who is here, or whose names begin so",
+    "  /msg Name text     sends text to Name alone",
+    "  /quit              leaves the chat",
+    "To begin a text with /, type // in its place. Tab completes names.",
+];
+const SCREEN_PRIVATE: &str = "The line was not sent: a private line is @Name text. \
+                              To begin a text to everyone with @, type all @...";
+
 /// Who is here, and what everyone has read.
 #[derive(Default)]
 pub(super) struct Model {
@@ -42,7 +55,7 @@ impl Model {
         if line.len() >= MAX_LINE {
             return self.notice(who, "Line dropped: it is longer than 4,096 bytes.");
         }
-        let line = line.strip_suffix('\r').unwrap_or(line);
+        let line = &edited(line.strip_suffix('\r').unwrap_or(line));
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let is_blank = |text: &str| text.trim_matches([' ', '\t']).is_empty();
         if is_blank(line) {
@@ -70,6 +83,30 @@ impl Model {
             _ => {
                 self.notice(who, &format!("Unknown command '{}'. Use: {COMMANDS}", clean(line)));
             }
+        }
+    }
+
+    /// The same, typed into `hubbub chat`: what is no command there goes to everyone.
+    pub(super) fn line_on_screen(&mut self, who: &str, line: &str) {
+        let word = line.trim_end_matches(' ').to_ascii_lowercase();
+        let is_said = line.strip_prefix("all ").is_some_and(|text| !text.trim().is_empty());
+        if word == "help" {
+            for line in SCREEN_HELP {
+                self.tell(who, &format!("* {line}"));
+            }
+        } else if let Some(private) = line.strip_prefix('@') {
+            let Some((to, text)) = private.split_once(' ').filter(|(to, _)| !to.is_empty()) else {
+                return self.tell(who, &format!("* {SCREEN_PRIVATE}"));
+            };
+            let name = self.here.get(&fold(to)).map_or(to, String::as_str).to_owned();
+            self.tell(who, &format!("[To {name}]: {}", clean(text)));
+            self.line(who, line);
+        } else if let Some(command) = line.strip_prefix('/') {
+            self.line(who, command);
+        } else if is_said || ["", "list", "quit"].contains(&word.as_str()) {
+            self.line(who, line);
+        } else {
+            self.line(who, &format!("all {line}"));
         }
     }
 
@@ -121,6 +158,20 @@ impl Model {
     fn tell(&mut self, name: &str, line: &str) {
         self.heard.entry(name.to_owned()).or_default().push(line.to_owned());
     }
+}
+
+/// BS and DEL take the character before them away.
+fn edited(line: &str) -> String {
+    let mut edited = String::new();
+    for c in line.chars() {
+        match c {
+            '\u{8}' | '\u{7f}' => {
+                edited.pop();
+            }
+            c => edited.push(c),
+        }
+    }
+    edited
 }
 
 fn fold(name: &str) -> String {

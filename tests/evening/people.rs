@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::script::{Kind, Way};
-use crate::support::{Client, DEADLINE, ENTER_NAME, Pty, eventually};
+use crate::support::{Client, DEADLINE, ENTER_NAME, Pty, eventually, while_typed};
 
 /// Somebody who has joined.
 pub(super) struct Person {
@@ -91,6 +91,11 @@ impl Person {
         }
     }
 
+    /// Whether they type into `hubbub chat`, which is not the protocol.
+    pub(super) fn is_at_a_screen(&self) -> bool {
+        self.kind == Kind::Screen
+    }
+
     /// Leaves without a word. The next thing is to read what is left.
     #[track_caller]
     pub(super) fn leave(&mut self, way: Way) {
@@ -140,20 +145,28 @@ impl Person {
                 assert_eq!(pty.await_exit(), exit, "{name}, who left by {way:?}");
                 let screen = pty.screen();
                 heard = screen.said(&name);
-                assert_eq!(screen.typed(&name), self.typed, "what {name} typed");
+                let typed: Vec<_> = self.typed.iter().map(|line| while_typed(line)).collect();
+                assert_eq!(screen.typed(&name), typed, "what {name} typed");
             }
         }
         assert_eq!(heard, expected, "everything that {name} read");
     }
 
     /// What is shown of what the server sends: `hubbub chat` answers the question for the name
-    /// itself, and puts spaces for tabs.
+    /// itself, has commands of its own, and puts spaces for tabs.
     fn shown<'a>(&self, lines: &'a [String]) -> Vec<Cow<'a, str>> {
-        let lines = lines.iter().map(String::as_str);
-        match self.kind {
-            Kind::Screen => lines.filter(|&line| line != ENTER_NAME).map(expand_tabs).collect(),
-            Kind::Nc | Kind::Raw | Kind::Pipe => lines.map(Cow::Borrowed).collect(),
+        const HINT: &str = "* Text goes to everyone, @Name text to Name alone. /help tells more.";
+        if self.kind != Kind::Screen {
+            return lines.iter().map(|line| Cow::Borrowed(line.as_str())).collect();
         }
+        let lines = lines.iter().filter(|&line| line != ENTER_NAME);
+        let show = |line: &'a String| match line.split_once("! Commands: ") {
+            Some((welcome, _)) if line.starts_with("[SERVER] Welcome ") => {
+                vec![Cow::Owned(format!("{welcome}!")), Cow::Borrowed(HINT)]
+            }
+            _ => vec![expand_tabs(line)],
+        };
+        lines.flat_map(show).collect()
     }
 
     /// What the program ends with; nothing if it is killed.

@@ -211,7 +211,7 @@ Carol: list
 bot: list
 Γιώργος: list al
 Zoë: list ש
-דוד: list nobody-of-this-name
+דוד: /list nobody-of-this-name
 Alice: all That makes forty. Somebody count the cake.
 Grace: all 40 people, 32 pieces. Off by eight.
 Donald: all Premature slicing is the root of all evil.

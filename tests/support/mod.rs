@@ -22,7 +22,7 @@ pub(crate) use launch::{Launch, Stderr};
 #[cfg(target_os = "linux")]
 pub(crate) use link::Link;
 pub(crate) use picture::picture;
-pub(crate) use pty::Pty;
+pub(crate) use pty::{Pty, while_typed};
 pub(crate) use server::Server;
 pub(crate) use skip::{lacks, skip};
 pub(crate) use tool::Tool;

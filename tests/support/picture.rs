@@ -62,6 +62,10 @@ impl Perform for Picture {
             'C' => self.column = (self.column + count).min(self.width - 1),
             'D' => self.column = self.column.min(self.width - 1).saturating_sub(count),
             'K' => self.rows[self.row].truncate(self.column),
+            'J' => {
+                self.rows[self.row].truncate(self.column);
+                self.rows.truncate(self.row + 1);
+            }
             'm' | 'h' | 'l' => {}
             _ => panic!("an escape that nobody expects: {action:?}"),
         }

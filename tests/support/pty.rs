@@ -18,6 +18,9 @@ const KILL_AFTER_MS: u64 = 1_000;
 /// Sets the size before the program can look at it, then becomes the program.
 const IN_A_TERMINAL: &str = "stty rows 50 cols \"$COLUMNS_WANTED\" && exec \"$0\" \"$@\"";
 
+/// Nothing of this machine shows: neither its time nor what was typed on it.
+const QUIET: [&str; 2] = ["--no-times", "--no-history"];
+
 /// Wider than any line that the server can send.
 const WIDE: u16 = 20_000;
 
@@ -30,30 +33,42 @@ pub(crate) struct Pty {
 }
 
 impl Pty {
-    /// Joins under this name, in a terminal so wide that nothing wraps.
+    /// Joins under this name, in a terminal so wide that nothing wraps; without times, and without
+    /// a file of what was typed.
     #[track_caller]
     pub(crate) fn chat(name: &str, server: SocketAddr) -> Self {
-        Self::start(name, server, WIDE, &[])
+        Self::chat_on(name, server, WIDE)
     }
 
     /// The same, in a terminal of so many columns: then only its raw output tells what it shows.
     #[track_caller]
     pub(crate) fn chat_on(name: &str, server: SocketAddr, columns: u16) -> Self {
-        Self::start(name, server, columns, &[])
+        Self::start(name, &[&QUIET, &[name, &server.to_string()][..]].concat(), columns, &[])
     }
 
     /// The same, with these variables in the environment.
     #[track_caller]
     pub(crate) fn chat_with(name: &str, server: SocketAddr, environment: &[(&str, &str)]) -> Self {
-        Self::start(name, server, WIDE, environment)
+        let server = server.to_string();
+        let arguments = [&QUIET, &[name, &server][..]].concat();
+        Self::start(name, &arguments, WIDE, environment)
+    }
+
+    /// Runs `hubbub chat` with these arguments and variables; it is known under this name.
+    #[track_caller]
+    pub(crate) fn chat_as(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start(name, arguments, WIDE, environment)
     }
 
     #[track_caller]
-    fn start(name: &str, server: SocketAddr, columns: u16, environment: &[(&str, &str)]) -> Self {
+    fn start(name: &str, arguments: &[&str], columns: u16, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", IN_A_TERMINAL, env!("CARGO_BIN_EXE_hubbub"), "chat", name]);
-        command.arg(server.to_string()).env("COLUMNS_WANTED", columns.to_string());
-        command.env("TERM", "xterm").env_remove("NO_COLOR").env_remove("RUST_LOG");
+        command.args(["-c", IN_A_TERMINAL, env!("CARGO_BIN_EXE_hubbub"), "chat"]);
+        command.args(arguments).env("COLUMNS_WANTED", columns.to_string());
+        for variable in ["NO_COLOR", "COLORTERM", "RUST_LOG", "LC_ALL", "LC_CTYPE", "USER"] {
+            command.env_remove(variable);
+        }
+        command.env("TERM", "xterm").env("LANG", "C.UTF-8").env_remove("LOGNAME");
         command.envs(environment.iter().copied());
         Self::run(command, name)
     }
@@ -113,7 +128,7 @@ impl Pty {
     /// Waits until this stands at the prompt.
     #[track_caller]
     pub(crate) fn await_typing(&self, line: &str) {
-        let row = format!("{}> {line}", self.name);
+        let row = format!("{}> {}", self.name, while_typed(line));
         self.await_screen(&format!("{row:?}"), |screen| screen.shows(&row).then_some(()));
     }
 
@@ -175,6 +190,11 @@ impl Pty {
             _ => Some(None),
         })
     }
+}
+
+/// What the client shows of a line while it is typed: joined emoji one by one.
+pub(crate) fn while_typed(line: &str) -> String {
+    line.replace(['\u{200d}', '\u{fe0f}'], "")
 }
 
 /// Keeps the screen up to date until the program has ended.

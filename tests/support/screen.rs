@@ -10,6 +10,12 @@ pub(crate) struct Screen {
     raw: Vec<u8>,
     /// The rows that are left behind.
     rows: Vec<String>,
+    /// The rows that were removed: what was typed and taken.
+    taken: Vec<String>,
+    /// How far up the cursor went last.
+    up: usize,
+    /// How often the bell rang.
+    bells: usize,
     /// The row of the cursor.
     row: Vec<u8>,
     /// The escape sequence that is not complete yet.
@@ -34,7 +40,7 @@ impl Screen {
                 }
                 (None, b'\x1b') => self.escape = Some(Vec::new()),
                 // The editor rings where there is nothing to complete, or more than one thing.
-                (None, b'\x07') => {}
+                (None, b'\x07') => self.bells += 1,
                 (None, b'\r') => self.at_start = true,
                 (None, b'\n') => {
                     self.rows.push(String::from_utf8_lossy(&self.row).into_owned());
@@ -52,14 +58,22 @@ impl Screen {
     }
 
     /// Colours (m) and modes (h, l) do not change what is where. The cursor goes up and down (A, B)
-    /// only where a line is longer than the screen is wide: that takes a `picture`.
+    /// only where a line is taken, or is longer than the screen is wide: that takes a `picture`.
     fn obey(&mut self, sequence: &[u8]) {
         match sequence {
             [b'[', b'K'] => self.row.clear(),
+            [b'[', up @ .., b'A'] => {
+                self.up = std::str::from_utf8(up).ok().and_then(|up| up.parse().ok()).unwrap_or(1);
+            }
+            // What was typed is removed, with the cursor in its first row.
+            [b'[', b'J'] => {
+                self.taken.extend(self.rows.drain(self.rows.len().saturating_sub(self.up)..));
+                self.row.clear();
+            }
             [b'[', .., b'C' | b'D'] => self.at_start = false,
             b"[?2026h" => self.drawing = true,
             b"[?2026l" => self.drawing = false,
-            [b'[', .., b'A' | b'B' | b'm' | b'h' | b'l'] => {}
+            [b'[', .., b'B' | b'm' | b'h' | b'l'] => {}
             other => panic!("an escape that nobody expects: {:?}", String::from_utf8_lossy(other)),
         }
     }
@@ -83,20 +97,26 @@ impl Screen {
         !self.drawing && self.row == format!("{MARK}{row}").as_bytes()
     }
 
-    /// Every row that is left behind, without its mark; a row without one keeps a blame instead.
-    pub(crate) fn rows(&self) -> Vec<String> {
-        let unmark = |row: &String| {
-            let text = row.strip_prefix(MARK).map(str::to_owned);
-            text.unwrap_or_else(|| format!("(without a mark) {row}"))
-        };
-        self.rows.iter().map(unmark).collect()
+    /// The same for a row without a mark: nothing of others is in it.
+    pub(crate) fn shows_bare(&self, row: &str) -> bool {
+        !self.drawing && self.row == row.as_bytes()
     }
 
-    /// The rows with a prompt: what was typed, line by line.
+    /// Every row that is left behind, without its mark; a row without one keeps a blame instead.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        self.rows.iter().map(|row| unmark(row)).collect()
+    }
+
+    /// How often the bell rang.
+    pub(crate) fn bells(&self) -> usize {
+        self.bells
+    }
+
+    /// What was typed, line by line: rows with a prompt, those that were removed first.
     pub(crate) fn typed(&self, name: &str) -> Vec<String> {
         let prompt = format!("{name}> ");
-        let typed = |row: String| row.strip_prefix(&prompt).map(str::to_owned);
-        self.rows().into_iter().filter_map(typed).collect()
+        let typed = |row: &String| unmark(row).strip_prefix(&prompt).map(str::to_owned);
+        self.taken.iter().chain(&self.rows).filter_map(typed).collect()
     }
 
     /// The other rows: what the server and the client said.
@@ -104,6 +124,10 @@ impl Screen {
         let prompt = format!("{name}> ");
         self.rows().into_iter().filter(|row| !row.starts_with(&prompt)).collect()
     }
+}
+
+fn unmark(row: &str) -> String {
+    row.strip_prefix(MARK).map_or_else(|| format!("(without a mark) {row}"), str::to_owned)
 }
 
 #[test]
@@ -117,4 +141,7 @@ fn a_row_is_what_is_left_when_it_has_been_redrawn() {
     assert_eq!(screen.rows(), ["[B]: hi", "A> half", "(without a mark) bare"]);
     assert_eq!(screen.typed("A"), ["half"]);
     assert_eq!(screen.said("A"), ["[B]: hi", "(without a mark) bare"]);
+    screen.write(b"\r\x1b[K\xe2\x80\x8eA> gone\n\x1b[1A\r\x1b[J\xe2\x80\x8e[A]: here\n");
+    assert_eq!(screen.typed("A"), ["gone", "half"]);
+    assert_eq!(screen.said("A"), ["[B]: hi", "(without a mark) bare", "[A]: here"]);
 }

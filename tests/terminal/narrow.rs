@@ -35,6 +35,9 @@ fn what_arrives_does_not_tear_a_line_of_any_length() {
     for length in [30, 32, 33, 34, 71, 72, 73, 74, 75, 150] {
         let mut alice = Pty::chat_on("Alice", server.address(), WIDTH);
         bob.expect("[SERVER] Alice has joined the chat!");
+        alice.await_screen("who is here", |screen| {
+            screen.raw().contains("Online users (2): Alice, Bob").then_some(())
+        });
         let text: String = ('a'..='z').cycle().take(length).collect();
         let typed = format!("all {text}");
         // The cursor is where it is typed, and then in the middle.

@@ -27,6 +27,14 @@ fn chat(name: &str, server: SocketAddr) -> Command {
     command
 }
 
+/// What `hubbub chat` without a name does between pipes: exit code, stdout, stderr.
+pub(super) fn chat_without_name() -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
+    let output = command.arg("chat").stdin(Stdio::null()).output().expect("it ends");
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
 #[track_caller]
 fn assert_output(output: &Output, code: i32, stdout: &[&str], stderr: &str) {
     let printed = String::from_utf8_lossy(&output.stdout);
