@@ -1,11 +1,12 @@
 //! Limits by their flags: each is reached, and does what the table of limits says.
 
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Client, DEADLINE, ENTER_NAME, Server, eventually, now};
+use crate::support::{Client, DEADLINE, ENTER_NAME, Server, eventually, lacks, now};
 
 #[test]
 fn who_gives_no_name_in_time_is_told_and_closed() {
@@ -197,6 +198,32 @@ fn a_storm_of_comings_and_goings_is_summed_up_in_a_small_room() {
     assert_eq!(told, 2 * VISITS, "each is told once");
     let seconds = usize::try_from((now() - start).as_secs()).expect("a short test") + 2;
     assert!(lines <= 20 + 6 * seconds, "{lines} lines in {seconds} s");
+}
+
+/// What the system may hold for a connection of what the server has not read, in bytes.
+const MAX_UNREAD: u64 = 64 * 1024;
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs Linux: its ss")]
+fn what_waits_to_be_read_of_one_who_pastes_is_bounded_in_the_system_too() {
+    if lacks("ss") {
+        return;
+    }
+    let server = Server::start("--flood-rate 1 --flood-burst 1");
+    let mut alice = server.login("Alice");
+    let peer = alice.address().port().to_string();
+    // As much as the system takes for her own program; the server holds her back.
+    alice.send_bytes(format!("all {}\n", "x".repeat(4_000)).repeat(75).as_bytes());
+    let port = server.address().port().to_string();
+    let waits = eventually("something waits to be read", || {
+        let filter = ["sport", "=", &format!(":{port}"), "and", "dport", "=", &format!(":{peer}")];
+        let output = Command::new("ss").args(["-tmnH"]).args(filter).output().expect("ss runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (_, memory) = text.split_once("skmem:(r")?;
+        let bytes: u64 = memory.split(',').next()?.parse().ok()?;
+        (bytes > MAX_UNREAD / 4).then_some(bytes)
+    });
+    assert!(waits <= MAX_UNREAD, "{waits} bytes wait");
 }
 
 #[test]

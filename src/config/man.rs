@@ -21,6 +21,11 @@ const SECTIONS: [Section; 3] = [
                  ends. A second one ends it at once.",
             ),
             ("SIGUSR1", "The server logs its counters."),
+            (
+                "SIGHUP",
+                "As SIGTERM, if the terminal that the server was started in is gone; otherwise it \
+                 changes nothing.",
+            ),
         ],
     ),
     (
@@ -28,7 +33,7 @@ const SECTIONS: [Section; 3] = [
         &[
             (
                 "RUST_LOG",
-                "How much the server logs: info (the default), debug (also who comes and goes), or \
+                "How much the server logs: info (the default), debug (also each connection), or \
                  hubbub=trace (also each line that is taken, private messages too).",
             ),
             ("NO_COLOR", "Anything in it turns the colours of the client off."),
