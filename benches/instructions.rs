@@ -13,10 +13,11 @@ mod common;
 
 use std::hint::black_box;
 
-use common::{ASCII, HEBREW, Room, parse};
+use common::{ASCII, HEBREW, Room, WORST_ADDRESS, WORST_NAME, parse};
 use gungraun::{
     Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
+use hubbub::name::{Folded, LookAlike, MAX_SCALARS, MAX_TYPED, Name};
 use hubbub::wire::Command;
 
 const LISTENERS: u32 = 100;
@@ -52,6 +53,31 @@ fn said() -> Box<Room> {
     room
 }
 
+fn name() -> String {
+    let name = WORST_NAME.to_string().repeat(MAX_SCALARS);
+    black_box(keys(&name));
+    name
+}
+
+/// All that a try at a name can cost: whether it is one, and both of its keys.
+fn keys(name: &str) -> Option<(Folded, LookAlike)> {
+    let name = Name::parse(name).ok()?;
+    Some((name.folded(), name.look_alike()))
+}
+
+/// A room, and a line to nobody in it.
+fn to_nobody(scalars: usize) -> (Box<Room>, String) {
+    (one(), format!("@{} hi\n", WORST_ADDRESS.to_string().repeat(scalars)))
+}
+
+fn to_nobody_of_a_possible_name() -> (Box<Room>, String) {
+    to_nobody(MAX_SCALARS)
+}
+
+fn to_nobody_of_an_impossible_name() -> (Box<Room>, String) {
+    to_nobody(MAX_TYPED)
+}
+
 #[library_benchmark(setup = warm, config = at_most(345))]
 fn framing_utf8_and_grammar((): ()) -> usize {
     match parse(black_box(ASCII)) {
@@ -78,9 +104,27 @@ fn delivered_to_a_hundred(mut room: Box<Room>) -> Box<Room> {
     room
 }
 
+#[library_benchmark(setup = name, config = at_most(517_000))]
+fn worst_name(name: String) -> Option<(Folded, LookAlike)> {
+    black_box(keys(black_box(&name)))
+}
+
+#[library_benchmark(setup = to_nobody_of_a_possible_name, config = at_most(87_500))]
+fn worst_address((mut room, line): (Box<Room>, String)) -> Box<Room> {
+    let _ = black_box(room.say(black_box(line.as_bytes())));
+    room
+}
+
+#[library_benchmark(setup = to_nobody_of_an_impossible_name, config = at_most(28_300))]
+fn impossible_address((mut room, line): (Box<Room>, String)) -> Box<Room> {
+    let _ = black_box(room.say(black_box(line.as_bytes())));
+    room
+}
+
 library_benchmark_group!(
     name = message,
     benchmarks =
         [framing_utf8_and_grammar, ascii_to_the_log, hebrew_to_the_log, delivered_to_a_hundred]
 );
-main!(library_benchmark_groups = message);
+library_benchmark_group!(name = names, benchmarks = [worst_name, worst_address, impossible_address]);
+main!(library_benchmark_groups = message, names);

@@ -30,6 +30,18 @@ fn a_broadcast_that_is_delivered_allocates_nothing() {
 }
 
 #[test]
+fn a_private_line_to_a_name_of_ascii_allocates_nothing_but_what_waits() {
+    let mut room = Room::of(1);
+    // To nobody: the notice that says so waits in the mailbox.
+    let nobody = b"@NOBODY_WHOSE_NAME_HAS_32_LETTERS hi\n";
+    let _ = room.say(nobody);
+    let nobody = allocations(|| drop(black_box(room.say(nobody))));
+    let _ = room.say(b"help\n");
+    let help = allocations(|| drop(black_box(room.say(b"help\n"))));
+    assert!(nobody <= help, "{nobody}, and {help} for any other answer");
+}
+
+#[test]
 fn an_allocation_would_be_seen() {
     assert!(allocations(|| drop(Room::of(1))) > 0);
 }
