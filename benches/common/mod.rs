@@ -14,12 +14,6 @@ pub(crate) const ASCII: &[u8] =
 /// `all ` and 64 bytes of Hebrew.
 pub(crate) const HEBREW: &[u8] = "all שועל חום זריז קופץ מעל כלב עצל והלך.\n".as_bytes();
 
-/// The name that costs most: each letter looks like five.
-pub(crate) const WORST_NAME: char = '\u{102a}';
-
-/// What costs most behind an `@`: as many of these as a name can have decompose into four each.
-pub(crate) const WORST_ADDRESS: char = '\u{1f83}';
-
 const MAX_LINE: usize = 4096;
 const NOW: Duration = Duration::from_secs(1000);
 
