@@ -4,6 +4,7 @@ use std::fmt;
 
 use precis_core::{DerivedPropertyValue, Error as PrecisError, UnexpectedError};
 use unicode_normalization::char::is_combining_mark;
+use unicode_security::skeleton;
 
 use super::direction::BidiError;
 use super::{MAX_MARKS_IN_A_ROW, MAX_SCALARS, RESERVED, is_space};
@@ -112,10 +113,9 @@ fn write_holds(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
 }
 
 /// Whether a character can be quoted to its typist: it is on the screen, and stays in its place.
+/// A skeleton (UTS 39) leaves out what Unicode calls default-ignorable.
 fn shows(c: char) -> bool {
-    let formats = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202f}', '\u{205f}'..='\u{206f}'];
-    let others = ['\u{fff0}'..='\u{fffb}', '\u{e0000}'..='\u{e0fff}', '\u{feff}'..='\u{feff}'];
-    let fillers = ['\u{115f}'..='\u{1160}', '\u{3164}'..='\u{3164}', '\u{ffa0}'..='\u{ffa0}'];
-    let hidden = formats.iter().chain(&others).chain(&fillers).any(|range| range.contains(&c));
-    !(hidden || c.is_control() || c.is_whitespace() || is_combining_mark(c))
+    let is_ignorable = skeleton(c.encode_utf8(&mut [0; 4])).next().is_none();
+    let is_annotation = matches!(c, '\u{fff9}'..='\u{fffb}');
+    !(is_ignorable || is_annotation || c.is_control() || c.is_whitespace() || is_combining_mark(c))
 }
