@@ -3,9 +3,12 @@
 //! An error of a script exits with 0, so each run has to be silent about Lua and to find something.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::chat::{DEADLINE, Server};
 use crate::support::{encap_well, tshark};
 
 /// What two clients and the server say; several lines in one message.
@@ -85,4 +88,31 @@ fn every_line_is_read_however_it_was_cut_and_at_any_port() {
         let filter = "_ws.lua.error or _ws.malformed or _ws.expert.severity>=0x600000";
         assert_eq!(ask(folder.path(), &file, &["-2", "-Y", filter]), "");
     }
+}
+
+#[test]
+fn what_a_telnet_program_sends_is_told_apart_from_its_lines() {
+    if !tshark::is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.pcapng");
+    let server = Server::start("127.0.0.1:0", &file, &[]);
+    let mut program = TcpStream::connect(server.address).unwrap();
+    program.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut greeting = [0; "[SERVER] Enter your name:\n".len()];
+    program.read_exact(&mut greeting).unwrap();
+    program.write_all(b"\xff\xfb\x1fAl\x08lice\r\0\xff\xf4\xff\xfd\x06all hi\r\nquit\r\0").unwrap();
+    program.read_to_end(&mut Vec::new()).unwrap();
+    drop(program);
+    server.stop();
+    let names = ["hubbub.kind", "hubbub.telnet", "hubbub.text"];
+    let [kinds, telnet, texts] = fields(folder.path(), &file, names);
+    assert_eq!(kinds, ["9", "1", "3", "6", "9", "10"]);
+    assert_eq!(telnet, ["fffb1f", "fff4fffd06", "fffe1ffffc06"]);
+    assert_eq!(texts, ["hi", "hi"]);
+    let tools =
+        Command::new(env!("CARGO_BIN_EXE_tools")).arg("analyze").arg(&file).output().unwrap();
+    let told = String::from_utf8(tools.stdout).unwrap();
+    assert!(told.contains("Alice") && told.contains(" quit"), "{told}");
 }
