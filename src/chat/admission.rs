@@ -15,9 +15,20 @@ use crate::outbound::NoMemory;
 /// lines of 4 KiB gets as many bytes through as others, not as many lines.
 const BYTES_PER_TOKEN: usize = 256;
 
+/// Somebody who lacks no more tokens than this said little lately.
+const RESTED: u64 = 10;
+
 /// How soon a client is looked at again that waits for the others of its address, at the least.
 /// All of them wait for the same token: without this, each would be looked at for every token.
 const ADDRESS_RETRY: Duration = Duration::from_millis(50);
+
+/// Who lacks no more of its own tokens than this says little: people who type, and bots that keep
+/// to their limit. They do not wait for those at their address who do not.
+const MODEST: u64 = 20;
+
+/// How far an address may be in debt by those who say little, as the time that it takes to pay it
+/// off: beyond that, all wait.
+const MAX_DEBT: Duration = Duration::from_secs(30);
 
 /// How fast clients may talk, and log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,16 +96,35 @@ impl Admission {
     /// Whether a client's next line is taken now; if not, when to offer it again.
     pub(super) fn check(
         &mut self,
-        bucket: Bucket,
+        bucket: &mut Bucket,
         source: SourceId,
         now: Duration,
     ) -> Result<(), Duration> {
         bucket.check(self.client, now)?;
-        if self.address.is_off() {
+        if self.address.is_off() { Ok(()) } else { self.check_address(bucket, source, now) }
+    }
+
+    /// The same for what all clients from its address say together. One that says little does not
+    /// wait for the others, as long as their debt can be paid off soon. For one that waits, time
+    /// stands still: it does not come to be one that says little by waiting.
+    fn check_address(
+        &mut self,
+        bucket: &mut Bucket,
+        source: SourceId,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        let Some(source) = self.sources.get_mut(source) else { return Ok(()) };
+        let Err(free_at) = source.lines.check(self.address, now) else { return Ok(()) };
+        let is_modest = !self.client.is_off() && bucket.lacks_at_most(MODEST, self.client, now);
+        let later = if is_modest { free_at.saturating_sub(MAX_DEBT) } else { free_at };
+        if later <= now {
             return Ok(());
         }
-        let Some(source) = self.sources.get_mut(source) else { return Ok(()) };
-        source.lines.check(self.address, now).map_err(|later| later.max(now + ADDRESS_RETRY))
+        let later = later.max(now + ADDRESS_RETRY);
+        if !is_modest {
+            bucket.shift(later.saturating_sub(now));
+        }
+        Err(later)
     }
 
     /// Takes tokens for what a client has sent, or asked for.
@@ -133,7 +163,7 @@ impl Admission {
 
     /// Whether a client said little lately.
     pub(super) fn is_rested(&self, bucket: Bucket, now: Duration) -> bool {
-        bucket.is_rested(self.client, now)
+        bucket.lacks_at_most(RESTED, self.client, now)
     }
 
     /// How much was done so far for all, in tokens.

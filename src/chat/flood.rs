@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// Somebody who lacks no more tokens than this said little lately.
-const RESTED: u64 = 10;
-
 /// How long a bucket has to have been full for an empty line to be free: a client whose heartbeat
 /// comes every few minutes never pays for it, and one that sends nothing but empty lines does. The
 /// first line of a new bucket is free, too.
@@ -92,9 +89,9 @@ impl Bucket {
         self.full_at_ns <= nanos(now)
     }
 
-    /// Whether few tokens were taken lately: no more than [`RESTED`] of them are missing.
-    pub(super) fn is_rested(self, rate: Rate, now: Duration) -> bool {
-        self.full_at_ns <= nanos(now) + RESTED * rate.token_ns
+    /// Whether no more than so many tokens are missing.
+    pub(super) fn lacks_at_most(self, tokens: u64, rate: Rate, now: Duration) -> bool {
+        self.full_at_ns <= nanos(now) + tokens * rate.token_ns
     }
 
     /// Makes the clock stand still for a time in which the client was held by others.
@@ -165,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn who_said_little_lately_is_rested() {
+    fn what_is_missing_is_counted() {
         let (mut bucket, start) = (Bucket::default(), Duration::from_secs(10));
-        bucket.charge(RESTED, rate(), start);
-        assert!(bucket.is_rested(rate(), start));
+        bucket.charge(10, rate(), start);
+        assert!(bucket.lacks_at_most(10, rate(), start));
         bucket.charge(1, rate(), start);
-        assert!(!bucket.is_rested(rate(), start));
-        assert!(bucket.is_rested(rate(), start + Duration::from_millis(20)));
+        assert!(!bucket.lacks_at_most(10, rate(), start));
+        assert!(bucket.lacks_at_most(10, rate(), start + Duration::from_millis(20)));
     }
 
     #[test]
@@ -192,7 +189,7 @@ mod tests {
         let (off, mut bucket) = (FloodLimit::OFF.into(), Bucket::default());
         bucket.charge(1_000_000, off, Duration::ZERO);
         assert_eq!(bucket.check(off, Duration::ZERO), Ok(()));
-        assert!(bucket.is_rested(off, Duration::ZERO));
+        assert!(bucket.lacks_at_most(0, off, Duration::ZERO));
         assert!(off.is_off() && bucket.is_full(Duration::ZERO));
     }
 }

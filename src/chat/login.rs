@@ -65,7 +65,7 @@ impl Chat {
             return Step::Close;
         };
         let source = newcomer.source;
-        if let Err(later) = self.admission.check(newcomer.bucket, source, now) {
+        if let Err(later) = self.admission.check(&mut newcomer.bucket, source, now) {
             return Step::Wait(later);
         }
         if !newcomer.bucket.take_free_line(now) {

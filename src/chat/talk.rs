@@ -27,7 +27,7 @@ impl Chat {
     pub(super) fn talk(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
         let Some(Member::Present(present)) = self.members.get_mut(id) else { return Step::Close };
         let source = present.source;
-        if let Err(later) = self.admission.check(present.bucket, source, now) {
+        if let Err(later) = self.admission.check(&mut present.bucket, source, now) {
             return Step::Wait(later);
         }
         if self.outbound.is_clogged(id) {

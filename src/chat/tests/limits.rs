@@ -97,20 +97,41 @@ fn what_a_newcomer_has_spent_is_spent_when_it_has_a_name() {
 
 #[test]
 fn those_of_one_address_have_their_own_limits_and_one_together() {
-    let mut room = Room::new(address(FloodLimit { rate: 20, burst: 50 }, FloodLimit::OFF));
-    for key in 0..4 {
+    let client = FloodLimit { rate: 10, burst: 60 };
+    let lines = FloodLimit { rate: 20, burst: 100 };
+    let flood = FloodLimits { client, address: lines, ..FloodLimits::OFF };
+    let mut room = Room::new(Limits { flood, ..limits() });
+    for key in 0..5 {
         room.connect_from(7, key);
         room.says(key, &format!("user{key}"));
     }
-    let lines: Vec<usize> = (0..4).map(|key| room.says_all(key, "all hi")).collect();
-    assert_eq!(lines, [20, 20, 10, 0]);
-    let Step::Wait(later) = room.step(3, "all hi") else { panic!("no wait") };
-    assert_eq!(later, room.now + Duration::from_millis(50), "they are not all looked at at once");
-    room.connect_from(8, 4);
-    room.says(4, "Bob");
-    assert_eq!(room.says_all(4, "all hi"), 20, "others have their own");
-    room.now += Duration::from_secs(1);
-    assert_eq!(room.says_all(3, "all hi"), 20);
+    let lines: Vec<usize> = (0..3).map(|key| room.says_all(key, "all hi")).collect();
+    assert_eq!(lines, [60, 40, 21], "whoever says little does not wait for the others");
+    assert!(matches!(room.step(2, "all hi"), Step::Wait(_)));
+    for _ in 0..10 {
+        room.now += Duration::from_millis(100);
+        assert!(matches!(room.step(2, "all hi"), Step::Wait(_)), "nor comes to by waiting");
+        room.says(3, "all I say little");
+    }
+    room.connect_from(8, 5);
+    room.says(5, "Bob");
+    assert_eq!(room.says_all(5, "all hi"), 60, "others have their own");
+    room.now += Duration::from_secs(3);
+    assert!(room.says_all(2, "all hi") > 0, "in the end there is room");
+}
+
+#[test]
+fn many_who_say_little_have_a_limit_together_too() {
+    let mut room = Room::new(address(FloodLimit { rate: 10, burst: 20 }, FloodLimit::OFF));
+    let mut lines = 0;
+    for key in 0..40 {
+        room.connect_from(7, key);
+        room.says(key, &format!("user{key}"));
+        lines += room.says_all(key, "all hi");
+    }
+    assert_eq!(lines, 20 + 10 * 30);
+    let Step::Wait(later) = room.step(39, "all hi") else { panic!("no wait") };
+    assert!(later <= room.now + Duration::from_millis(100));
 }
 
 #[test]
