@@ -229,7 +229,7 @@ Zoë: all Z\u{334}a\u{335}l\u{336}g\u{337}o\u{338} was here too, a little
 Bob: all \tindented with a tab\u{b}and a vertical one
 Alan: all \u{1b}[31mred?\u{1b}[0m no: \u{1b}]0;title\u{7}
 Alan: all \u{202e}desrever\u{202c} and \u{2066}isolated\u{2069}
-Ken: all nul \u{0}, bell \u{7}, delete \u{7f}, next line \u{85}, separator \u{2028}.
+Ken: all nul \u{0}, bell \u{7}, escape \u{1b}, next line \u{85}, separator \u{2028}.
 Alan: @ada \u{1b}[2Jand\u{9b}H \u{2067}in private\u{2069}\u{2029}
 Alan: @\u{1b}[2J are you there?
 Alan: \u{1b}[A\u{202e}no command

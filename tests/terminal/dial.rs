@@ -20,7 +20,7 @@ const IN_A_NETWORK: &str = r#"
     ip -6 neigh add fd99::2 lladdr 02:00:00:00:00:01 dev nowhere nud permanent &&
     ip -6 route add unreachable fd98::/64 && mount --bind "$2" /etc/hosts || exit 99
     "$1" serve --listen 127.0.0.1:21000 > "$3" 2>&1 & server=$!
-    until grep -q Listening "$3"; do kill -0 $server || exit 98; sleep 0.02; done
+    until grep -qs Listening "$3"; do kill -0 $server || exit 98; sleep 0.02; done
     echo "all hi" | "$1" chat bot "$4"; code=$?
     kill $server; exit $code
 "#;
