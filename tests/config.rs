@@ -16,12 +16,12 @@ fn every_problem_is_told_and_the_exit_code_is_2() {
     fs::write(file.path(), "max_lines = 80\n").unwrap();
     let path = file.path().to_str().unwrap();
     for serve in [&[][..], &["serve"]] {
-        let args = [serve, &["--flood-burst", "0", "--listen", "home", "--config", path]].concat();
+        let args = [serve, &["--flood-burst", "0", "--listen", "ho me", "--config", path]].concat();
         let (code, stdout, stderr) = hubbub(&args);
         assert_eq!((code, stdout.as_str()), (Some(2), ""));
         let lines: Vec<_> = stderr.lines().collect();
         assert_eq!(lines.len(), 3, "{stderr}");
-        assert!(lines[0].starts_with("--listen: `home` "), "{stderr}");
+        assert!(lines[0].starts_with("--listen: `ho me` "), "{stderr}");
         assert!(lines[1].starts_with("--flood-burst: 0 "), "{stderr}");
         assert_eq!(lines[2], format!("{path}:1: max_lines: unknown key; did you mean `max_line`?"));
     }

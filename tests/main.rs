@@ -20,6 +20,7 @@ mod faults;
 mod injected;
 mod lifecycle;
 mod limits;
+mod listen;
 mod logs;
 mod memory;
 mod pressure;

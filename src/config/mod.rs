@@ -9,7 +9,7 @@
 //! * `file`: the TOML file, key by key, each with its line
 //! * `setting`: every setting: name, heading, unit, range, default, help
 //! * `value`: text to number, size, time, address
-//! * `server`: where a client finds the server
+//! * `server`: where a client finds the server, and where a server listens
 //! * `resolve`: all of it together, cross-checked
 //! * `problem`: what is wrong, one line each
 //!
@@ -27,7 +27,6 @@ mod server;
 mod setting;
 mod value;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,9 +50,10 @@ const MIB: usize = 1024 * KIB;
 /// otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where to listen; at least one address, none twice. Port 0 takes a free one. Default:
-    /// 127.0.0.1:12345.
-    pub listen: Vec<SocketAddr>,
+    /// Where to listen; none twice. Port 0 takes a free one, a name stands for all of its
+    /// addresses. Default: none, which means the sockets that the process was given
+    /// (`LISTEN_FDS`), or else 127.0.0.1:12345.
+    pub listen: Vec<Server>,
     /// The longest line with its end, in bytes: 64 to 65,536. Default: 4,096.
     pub max_line: usize,
     /// How long a newcomer may be without a name. Default: 30 s.
@@ -153,7 +153,7 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)],
+            listen: Vec::new(),
             max_line: 4096,
             login_timeout: Duration::from_secs(30),
             log_bytes: 8 * MIB,

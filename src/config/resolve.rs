@@ -1,12 +1,12 @@
 //! Flags and file together: every value parsed, the flag preferred, and all of it cross-checked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use super::file::{self, Contents};
 use super::problem::{Origin, Problems};
+use super::server::Server;
 use super::setting::{self as set, Setting};
 use super::value::{self, show_bytes};
 use super::{LogFormat, Settings};
@@ -194,9 +194,9 @@ impl Resolver {
         }
     }
 
-    fn check_twice(&mut self, listen: &[SocketAddr]) {
-        let twice = |(index, address): (usize, &SocketAddr)| {
-            address.port() != 0 && listen.iter().take(index).any(|other| other == address)
+    fn check_twice(&mut self, listen: &[Server]) {
+        let twice = |(index, address): (usize, &Server)| {
+            address.port != 0 && listen.iter().take(index).any(|other| other == address)
         };
         let found = listen.iter().enumerate().find(|&entry| twice(entry));
         if let (Some((_, address)), Some(origin)) = (found, self.origin(&set::LISTEN)) {
@@ -205,11 +205,7 @@ impl Resolver {
         }
     }
 
-    fn addresses(
-        &mut self,
-        setting: &'static Setting,
-        default: Vec<SocketAddr>,
-    ) -> Vec<SocketAddr> {
+    fn addresses(&mut self, setting: &'static Setting, default: Vec<Server>) -> Vec<Server> {
         let first = self.origin(setting);
         let all = self.parse_all(setting, value::address);
         // Flags replace the lines of the file; they do not add to them.

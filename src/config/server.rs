@@ -1,7 +1,8 @@
-//! Where a client finds the server: `HOST`, `HOST:PORT` or `[V6]:PORT`.
+//! Where a client finds the server, and where a server listens: `HOST`, `HOST:PORT` or
+//! `[V6]:PORT`.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -15,7 +16,7 @@ pub struct Server {
     /// A host name, or an address without brackets; an IPv6 address may have a zone (RFC 4007,
     /// section 11), as in `fe80::1%eth0`.
     pub host: String,
-    /// 1 to 65,535.
+    /// 1 to 65,535; where a server listens also 0, for a free one.
     pub port: u16,
 }
 
@@ -44,6 +45,14 @@ impl FromStr for Server {
 
     /// Reads what somebody typed. An IPv6 address may stand without brackets when no port follows.
     fn from_str(typed: &str) -> Result<Self, ServerError> {
+        Self::read(typed, 1)
+    }
+}
+
+impl Server {
+    /// Reads what somebody typed, with a port from `least` to 65,535. An address is written as
+    /// everybody writes it, so that one that is named twice is the same twice.
+    pub(super) fn read(typed: &str, least: u16) -> Result<Self, ServerError> {
         let (host, port) = split(typed)?;
         if host.is_empty() {
             return Err(ServerError::NoHost);
@@ -57,7 +66,9 @@ impl FromStr for Server {
         if (host.contains(':') || typed.starts_with('[')) && !is_v6(host) {
             return Err(ServerError::Address(quote(host)));
         }
-        Ok(Self { host: host.to_owned(), port: port.map_or(Ok(DEFAULT_PORT), parse_port)? })
+        let port = port.map_or(Ok(DEFAULT_PORT), |text| parse_port(text, least))?;
+        let host = host.parse::<IpAddr>().map_or_else(|_| host.to_owned(), |ip| ip.to_string());
+        Ok(Self { host, port })
     }
 }
 
@@ -90,9 +101,9 @@ fn is_v6(host: &str) -> bool {
     address.parse::<Ipv6Addr>().is_ok()
 }
 
-fn parse_port(text: &str) -> Result<u16, ServerError> {
+fn parse_port(text: &str, least: u16) -> Result<u16, ServerError> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let port = text.parse().ok().filter(|&port| digits && port > 0);
+    let port = text.parse().ok().filter(|&port| digits && port >= least);
     port.ok_or_else(|| ServerError::Port(quote(text)))
 }
 
@@ -114,6 +125,8 @@ mod tests {
         assert_eq!("[::1]".parse(), Ok(server("::1", 12345)));
         assert_eq!("fe80::1%eth0".parse(), Ok(server("fe80::1%eth0", 12345)));
         assert_eq!("[fe80::1%eth0]:65535".parse(), Ok(server("fe80::1%eth0", 65535)));
+        assert_eq!("[0:0::0001]".parse(), Ok(server("::1", 12345)));
+        assert_eq!(Server::read("[::]:0", 0), Ok(server("::", 0)));
     }
 
     #[test]

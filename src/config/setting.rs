@@ -33,7 +33,7 @@ pub(super) enum Kind {
     WholeSeconds(u64, u64),
     /// A number of bytes, from and to, or 0.
     BytesOrOff(u64, u64),
-    /// IP addresses with or without a port.
+    /// Names and IP addresses, with or without a port.
     Addresses,
     /// The name of a file that ends in `.pcapng` or `.pcap`.
     Capture,
@@ -58,7 +58,7 @@ pub(super) static LISTEN: Setting = Setting {
     flag: "listen",
     heading: LISTENING,
     kind: Kind::Addresses,
-    default: "127.0.0.1:12345",
+    default: "127.0.0.1:12345, or the sockets of LISTEN_FDS",
     help: "Listen here; may be given several times; port 12345 unless said",
 };
 
@@ -354,7 +354,7 @@ impl Setting {
             Kind::Bytes(..) | Kind::BytesOrOff(..) => "BYTES",
             Kind::Count(..) => "NUMBER",
             Kind::Seconds | Kind::WholeSeconds(..) => "SECONDS",
-            Kind::Addresses => "ADDR[:PORT]",
+            Kind::Addresses => "HOST[:PORT]",
             Kind::Format => "FORMAT",
             Kind::Capture => "FILE",
         }

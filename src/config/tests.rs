@@ -54,7 +54,7 @@ fn the_default_in_the_help_is_the_default() {
             args.extend([format!("--{}", setting.flag), setting.default.to_owned()]);
         }
     }
-    assert_eq!(args.len(), 2 * (setting::ALL.len() - 5), "five defaults are in words");
+    assert_eq!(args.len(), 2 * (setting::ALL.len() - 6), "six defaults are in words");
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     assert_eq!(resolve(&args).unwrap(), Settings::default());
 }
@@ -301,10 +301,14 @@ fn addresses_with_and_without_a_port() {
     let listen = resolve(&args).unwrap().listen;
     let listen: Vec<_> = listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["[::1]:12345", "0.0.0.0:12345", "[::1]:7", "[::]:12345"]);
+    let names = ["--listen", "localhost:0", "--listen", "[fe80::1%eth0]:7"];
+    let listen = resolve(&names).unwrap().listen;
+    let listen: Vec<_> = listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["localhost:0", "[fe80::1%eth0]:7"]);
     assert_eq!(
-        problem(&["--listen", "localhost:1"]),
-        "--listen: `localhost:1` is not an IP address; such as 127.0.0.1:12345, [::1]:12345 or \
-         0.0.0.0"
+        problem(&["--listen", "::g"]),
+        "--listen: `::g` is no address: `::g` is no IPv6 address; such as 127.0.0.1:12345, \
+         [::1]:12345, localhost or 0.0.0.0"
     );
     for (typed, what) in [
         ("12388", "`12388` is a port; 127.0.0.1:12388 would work"),
@@ -314,8 +318,8 @@ fn addresses_with_and_without_a_port() {
         assert_eq!(problem(&["--listen", typed]), format!("--listen: {what}"));
     }
     assert_eq!(
-        problem(&["--listen", "127.0.0.1", "--listen", "127.0.0.1:12345"]),
-        "--listen: 127.0.0.1:12345 is given twice; once would work"
+        problem(&["--listen", "0:0::1", "--listen", "[::1]:12345"]),
+        "--listen: [::1]:12345 is given twice; once would work"
     );
     assert!(resolve(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"]).is_ok());
 }
@@ -342,10 +346,10 @@ fn listen_in_a_file() {
     assert_eq!(of_file("listen = \"[::1]:7\""), 1);
     assert_eq!(of_file("listen = [\"[::1]:7\", \"127.0.0.1:7\"]"), 2);
     assert_eq!(
-        resolve_file("listen = [\n  \"::1\",\n  \"nowhere\",\n  7,\n]", &[]).unwrap_err(),
+        resolve_file("listen = [\n  \"::1\",\n  \"no where\",\n  7,\n]", &[]).unwrap_err(),
         [
-            "FILE:3: listen: `nowhere` is not an IP address; such as 127.0.0.1:12345, \
-             [::1]:12345 or 0.0.0.0",
+            "FILE:3: listen: `no where` is no address: the host holds a space or a control \
+             character; such as 127.0.0.1:12345, [::1]:12345, localhost or 0.0.0.0",
             "FILE:4: listen: an integer does not do; a string such as \"127.0.0.1:12345\", or an \
              array of them, would work",
         ]
@@ -367,9 +371,10 @@ fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
 #[test]
 fn all_problems_are_told_at_once() {
     let text = "# a comment\nflood_burst = \"many\"\nmax_lines = 80\n\nclose_timeout = 0.001\n";
-    let args = ["--log-bytes", "1000000", "--listen", "home", "--max-line=big"];
+    let args = ["--log-bytes", "1000000", "--listen", "ho me", "--max-line=big"];
     let expected = [
-        "--listen: `home` is not an IP address; such as 127.0.0.1:12345, [::1]:12345 or 0.0.0.0",
+        "--listen: `ho me` is no address: the host holds a space or a control character; such as \
+         127.0.0.1:12345, [::1]:12345, localhost or 0.0.0.0",
         "--max-line: `big` is not a size; bytes, or KiB, MiB, GiB as in 8MiB",
         "--log-bytes: 1000000 is not a power of two; 512KiB or 1MiB would work",
         "FILE:2: flood_burst: a string does not do; an integer would work",

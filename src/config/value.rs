@@ -1,12 +1,12 @@
 //! Text to value. An `Err` says what is wrong and what would work.
 
 use std::ffi::OsStr;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{DEFAULT_PORT, LogFormat};
+use super::LogFormat;
+use super::server::{Server, ServerError};
 
 /// The suffixes of a size, the largest first.
 const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
@@ -59,26 +59,20 @@ impl FromStr for Heartbeat {
     }
 }
 
-/// `ADDR:PORT`, `[V6]:PORT`, or an address without a port.
-pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, DEFAULT_PORT));
-    }
-    let quoted = quote(text);
+/// Where to listen: as a client names a server, but port 0 is a free one, and a lone number is
+/// taken for the port that it is meant to be.
+pub(super) fn address(text: &str) -> Result<Server, String> {
     let port = text.strip_prefix(':').unwrap_or(text);
     if port.parse::<u16>().is_ok() {
-        return Err(format!("{quoted} is a port; 127.0.0.1:{port} would work"));
+        return Err(format!("{} is a port; 127.0.0.1:{port} would work", quote(text)));
     }
-    if let Some((host, port)) = text.rsplit_once(':')
-        && format!("{host}:1").parse::<SocketAddr>().is_ok()
-    {
-        return Err(format!("{} is no port; 0 to 65535 would work", quote(port)));
-    }
-    Err(format!("{quoted} is not an IP address; such as 127.0.0.1:12345, [::1]:12345 or 0.0.0.0"))
+    Server::read(text, 0).map_err(|error| match error {
+        ServerError::Port(port) => format!("{port} is no port; 0 to 65535 would work"),
+        error => format!(
+            "{} is no address: {error}; such as 127.0.0.1:12345, [::1]:12345, localhost or 0.0.0.0",
+            quote(text)
+        ),
+    })
 }
 
 /// `text` or `json`.

@@ -16,9 +16,11 @@
 
 mod accept;
 mod address;
+mod announce;
 mod capacity;
 mod connection;
 mod deadlines;
+mod inherited;
 mod input;
 mod life;
 mod listen;
@@ -33,7 +35,7 @@ mod system;
 mod timers;
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use thiserror::Error;
 use tracing::warn;
@@ -43,8 +45,9 @@ pub use listen::ListenError;
 pub use server::{Exit, Server};
 pub use system::{System, SystemError};
 
-use crate::config::Settings;
+use crate::config::{self, DEFAULT_PORT, Settings};
 use crate::outbound::NoMemory;
+use listen::Options;
 use logs::Logs;
 use platform::Platform;
 use record::{RecordError, Tape};
@@ -81,14 +84,13 @@ pub enum NetError {
 ///
 /// [`NetError`]: the server could not start, or cannot go on.
 pub fn run(settings: &Settings) -> Result<Exit, NetError> {
-    if settings.listen.len() > system::MAX_LISTENERS {
-        return Err(NetError::TooManyListeners(settings.listen.len()));
-    }
+    // First of all: descriptors are given by number.
+    let inherited = inherited::listeners()?;
     system::outlive_full_files()?;
     let mut logs = Logs::start(settings.log_format);
     // Before anybody can connect, and without harm to what it holds: the port may not be free.
     let tape = Tape::open(settings)?;
-    let listeners = listen::listen(&settings.listen, settings.keepalive, settings.stall_timeout)?;
+    let listeners = listen_where_asked(settings, inherited)?;
     let mut addresses = Vec::new();
     for listener in &listeners {
         addresses.push(listener.local_addr().map_err(ListenError::Address)?);
@@ -128,24 +130,27 @@ fn serve<P: Platform>(
     let log_bytes = settings.log_bytes;
     let mut server = Server::new(platform, settings, addresses.len(), max_clients)
         .map_err(|NoMemory| NetError::LogMemory(log_bytes))?;
-    for address in addresses {
-        // Nobody need read this.
-        let _ = writeln!(
-            io::stdout(),
-            "Listening on {address}, room for {max_clients} connections. Try: nc {} {}",
-            reachable(address.ip()),
-            address.port()
-        );
-    }
+    // Nobody need read this.
+    let _ = io::stdout().write_all(announce::announcement(addresses, max_clients).as_bytes());
+    inherited::tell_ready();
     server.run().map_err(NetError::Poll)
 }
 
-/// Where this machine itself reaches a listener: one on every address listens on loopback too.
-fn reachable(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        address => address,
+/// The listeners that were inherited, and those that were asked for; by default, one on loopback.
+fn listen_where_asked(
+    settings: &Settings,
+    inherited: Vec<TcpListener>,
+) -> Result<Vec<TcpListener>, NetError> {
+    let default = config::Server { host: Ipv4Addr::LOCALHOST.to_string(), port: DEFAULT_PORT };
+    let places = match settings.listen.as_slice() {
+        [] if inherited.is_empty() => &[default][..],
+        places => places,
+    };
+    let Settings { keepalive, stall_timeout, .. } = *settings;
+    let listeners = listen::listen(places, inherited, Options { keepalive, stall_timeout })?;
+    match listeners.len() {
+        0..=system::MAX_LISTENERS => Ok(listeners),
+        count => Err(NetError::TooManyListeners(count)),
     }
 }
 

@@ -15,6 +15,7 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 use thiserror::Error;
 
+use super::inherited;
 use super::platform::{Event, Platform, Readiness};
 use crate::outbound::ClientId;
 
@@ -192,6 +193,7 @@ impl Platform for System {
     }
 
     fn stop_listening(&mut self) {
+        inherited::tell_stopping();
         self.listeners.clear();
     }
 }
