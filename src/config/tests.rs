@@ -400,7 +400,7 @@ fn what_is_not_toml_hides_nothing_else() {
     assert_eq!(lines.len(), 5, "{lines:#?}");
     assert!(lines.iter().skip(1).all(|line| line.starts_with("FILE:")), "{lines:#?}");
     assert!(file_problem("max_line = 80 80").starts_with("FILE:1: not TOML: "));
-    let unclosed = "listen = [\"a\",\nlog_bytes = 3\n";
+    let unclosed = "listen = [\"a b\",\nlog_bytes = 3\n";
     let lines = resolve_file(unclosed, &[]).unwrap_err();
     assert_eq!(lines.len(), 2, "one a line: {lines:#?}");
 }
