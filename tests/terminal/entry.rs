@@ -46,8 +46,11 @@ fn a_name_that_is_taken_or_refused_is_asked_for_again() {
     alice.await_row("[SERVER] Name already taken. Alice is online.");
     alice.await_row("* Type another name, or press Ctrl-D to leave.");
     alice.press("\u{3}no@name\r");
+    // What is typed looks like the next question: that comes behind the answer.
+    alice.await_row("[SERVER] Invalid name: it holds @ (U+0040).");
     await_question(&alice, "no@name");
     alice.press("\u{3}SERVER\r");
+    alice.await_row("[SERVER] Invalid name: it is a word that the server uses: SERVER.");
     // That was the third try: the next one takes another connection.
     await_question(&alice, "SERVER");
     alice.press("\u{3}Bob\r");
