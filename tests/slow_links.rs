@@ -14,7 +14,7 @@ fn readers_behind_a_slow_link_read_every_line(victims: usize, quick: usize) {
     if lacks("ip") || lacks("tc") {
         return;
     }
-    let link = match Link::shaped("40mbit") {
+    let link = match Link::shaped(&format!("{}mbit", 10 * victims)) {
         Ok(link) => link,
         Err(why) => return skip(&why),
     };

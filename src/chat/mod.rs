@@ -25,7 +25,7 @@ pub use flood::FloodLimit;
 use crate::metrics::Counters;
 use crate::name::Name;
 use crate::outbound::{ClientId, NoMemory, Outbound, Table};
-use crate::wire::{Frame, Notice, Reply};
+use crate::wire::{Notice, Reply};
 use admission::Admission;
 use directory::Directory;
 use member::{Member, Newcomer, Present};
@@ -128,15 +128,6 @@ impl Chat {
         self.answer(id, why);
         self.outbound.finish(id);
         self.counters.refused += 1;
-    }
-
-    /// A client sent a frame.
-    pub fn handle_frame(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
-        match self.members.get(id) {
-            Some(Member::Newcomer(_)) => self.log_in(id, frame, now),
-            Some(Member::Present(_)) => self.talk(id, frame, now),
-            Some(Member::Departed(_)) | None => Step::Close,
-        }
     }
 
     /// How much was done so far, in tokens: a line counts one, and one more for each full 256 bytes

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::admission::cost;
-use super::member::{Member, Present};
+use super::member::Member;
 use super::{Chat, Step};
 use crate::outbound::{ClientId, MailError};
 use crate::wire::text::{clean, quote};
@@ -24,8 +24,13 @@ fn line_cost(frame: Frame<'_>, max_line: usize) -> u64 {
 }
 
 impl Chat {
-    pub(super) fn talk(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
-        let Some(Member::Present(present)) = self.members.get_mut(id) else { return Step::Close };
+    /// A client sent a frame.
+    pub fn handle_frame(&mut self, id: ClientId, frame: Frame<'_>, now: Duration) -> Step {
+        let present = match self.members.get_mut(id) {
+            Some(Member::Present(present)) => present,
+            Some(Member::Newcomer(_)) => return self.log_in(id, frame, now),
+            Some(Member::Departed(_)) | None => return Step::Close,
+        };
         let source = present.source;
         if let Err(later) = self.admission.check(&mut present.bucket, source, now) {
             return Step::Wait(later);
@@ -49,6 +54,12 @@ impl Chat {
         }
         self.counters.lines += 1;
         match parsed {
+            // Here, because the member is at hand: this is what happens most.
+            Some(Ok(Command::All { text })) => {
+                let reply = Reply::Broadcast { from: present.name.as_str(), text: &clean(text) };
+                self.outbound.broadcast(&reply.parts(&mut self.scratch));
+                self.counters.broadcasts += 1;
+            }
             Some(Ok(command)) => return self.obey(id, command, now),
             Some(Err(Malformed::NotUtf8)) => self.answer(id, Notice::NotUtf8),
             Some(Err(Malformed::Private)) => self.answer(id, Notice::PrivateFormat),
@@ -62,25 +73,17 @@ impl Chat {
 
     fn obey(&mut self, id: ClientId, command: Command<'_>, now: Duration) -> Step {
         match command {
-            Command::All { text } => self.broadcast(id, text),
+            // It was said where its sender was at hand.
+            Command::All { .. } | Command::Empty => {}
             Command::Private { to, text } => self.whisper(id, to, text),
             Command::List { prefix } => self.list(id, prefix, now),
             Command::Help => self.answer(id, Notice::Help),
-            Command::Empty => {}
             Command::Quit => {
                 self.depart(id, now);
                 return Step::Close;
             }
         }
         Step::Next
-    }
-
-    fn broadcast(&mut self, id: ClientId, text: &str) {
-        if let Some(Member::Present(Present { name, .. })) = self.members.get(id) {
-            let reply = Reply::Broadcast { from: name.as_str(), text: &clean(text) };
-            self.outbound.broadcast(&reply.parts(&mut self.scratch));
-            self.counters.broadcasts += 1;
-        }
     }
 
     fn whisper(&mut self, id: ClientId, to: &str, text: &str) {

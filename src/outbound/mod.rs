@@ -226,10 +226,12 @@ impl Outbound {
     /// Whether the client's own mailbox is so full that its lines have to wait. While all together
     /// are half full, it has to be empty: then what is answered to the next line has room.
     pub fn is_clogged(&self, id: ClientId) -> bool {
-        self.boxes.get(id).is_some_and(|outbox| {
-            let own = outbox.mail_size();
-            own > self.limits.mailbox_bytes / 2 || (self.is_mail_scarce() && own > 0)
-        })
+        // Where nobody has mail, nobody need be looked at.
+        self.mail_total > 0
+            && self.boxes.get(id).is_some_and(|outbox| {
+                let own = outbox.mail_size();
+                own > self.limits.mailbox_bytes / 2 || (self.is_mail_scarce() && own > 0)
+            })
     }
 
     /// Whether everything was written that the client will ever read.
