@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::outbound;
-use crate::wire::Foreign;
+use crate::wire::{Foreign, Frame};
 
 mod limits;
 
