@@ -115,13 +115,13 @@ fn worst_name(name: String) -> Option<(Folded, LookAlike)> {
     black_box(keys(black_box(&name)))
 }
 
-#[library_benchmark(setup = to_nobody_of_a_possible_name, config = at_most(87_500))]
+#[library_benchmark(setup = to_nobody_of_a_possible_name, config = at_most(90_000))]
 fn worst_address((mut room, line): (Box<Room>, String)) -> Box<Room> {
     let _ = black_box(room.say(black_box(line.as_bytes())));
     room
 }
 
-#[library_benchmark(setup = to_nobody_of_an_impossible_name, config = at_most(28_300))]
+#[library_benchmark(setup = to_nobody_of_an_impossible_name, config = at_most(33_000))]
 fn impossible_address((mut room, line): (Box<Room>, String)) -> Box<Room> {
     let _ = black_box(room.say(black_box(line.as_bytes())));
     room

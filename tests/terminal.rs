@@ -8,6 +8,7 @@ mod leave;
 mod look;
 mod narrow;
 mod pipe;
+mod proxy;
 mod typed;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -17,7 +17,7 @@
 use std::fmt;
 
 use nom::branch::alt;
-use nom::bytes::complete::{tag_no_case, take_till, take_till1, take_while};
+use nom::bytes::complete::{take, take_till, take_till1, take_while};
 use nom::character::complete::char;
 use nom::combinator::{all_consuming, eof, map, opt, rest, value, verify};
 use nom::error::Error;
@@ -113,12 +113,12 @@ fn all(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
         let text = utf8(text)?;
         if is_blank(text.as_bytes()) { Err(Malformed::All) } else { Ok(Command::All { text }) }
     });
-    preceded(tag_no_case("all"), alt((said, value(Err(Malformed::All), eof)))).parse(line)
+    preceded(keyword("all"), alt((said, value(Err(Malformed::All), eof)))).parse(line)
 }
 
 fn list(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
     let prefix = delimited(char(' '), take_till(is_space), spaces);
-    map(all_consuming(preceded(tag_no_case("list"), opt(prefix))), |prefix| {
+    map(all_consuming(preceded(keyword("list"), opt(prefix))), |prefix| {
         Ok(Command::List { prefix: utf8(prefix.unwrap_or_default())? })
     })
     .parse(line)
@@ -146,9 +146,16 @@ fn unknown(line: &[u8]) -> IResult<&[u8], Parsed<'_>> {
 
 /// A keyword, and what stands behind the space behind it.
 fn word<'a>(
-    keyword: &'static str,
+    letters: &'static str,
 ) -> impl Parser<&'a [u8], Output = &'a [u8], Error = Error<&'a [u8]>> {
-    preceded(tag_no_case(keyword), alt((preceded(char(' '), rest), eof)))
+    preceded(keyword(letters), alt((preceded(char(' '), rest), eof)))
+}
+
+/// A keyword in any case of ASCII. Compared as a whole, because every line begins with one.
+fn keyword<'a>(
+    letters: &'static str,
+) -> impl Parser<&'a [u8], Output = &'a [u8], Error = Error<&'a [u8]>> {
+    verify(take(letters.len()), |typed: &[u8]| typed.eq_ignore_ascii_case(letters.as_bytes()))
 }
 
 fn spaces(input: &[u8]) -> IResult<&[u8], &[u8]> {
