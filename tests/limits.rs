@@ -137,6 +137,7 @@ fn who_connects_anew_in_a_loop_says_no_more_than_who_stays() {
 #[test]
 fn a_class_logs_in_at_once_and_a_storm_of_logins_waits() {
     let server = Server::start("--flood-rate 1000 --flood-burst 1000 --login-rate 10");
+    let start = now();
     let mut class: Vec<Client> = (0..40).map(|_| server.connect()).collect();
     for (number, client) in class.iter_mut().enumerate() {
         client.send(&format!("pupil{number}"));
@@ -145,17 +146,15 @@ fn a_class_logs_in_at_once_and_a_storm_of_logins_waits() {
         client.expect(ENTER_NAME);
         client.lines_until(&welcome(&format!("pupil{number}")));
     }
-    let start = now();
     for number in 0..8 {
         let mut client = server.connect();
         client.send_bytes(format!("storm{number}\nquit\n").as_bytes());
         let (lines, _) = client.rest();
         assert!(lines.contains(&welcome(&format!("storm{number}"))), "{lines:?}");
     }
-    assert!(now() - start >= Duration::from_millis(400), "as many as ten a second");
-    let elsewhere = now();
+    let elapsed = (now() - start).as_millis();
+    assert!(48 * 100 <= 40 * 100 + elapsed, "40 at once and ten a second: {elapsed} ms");
     connect_from("127.0.0.2:0", server.address()).login("Zoe");
-    assert!(now() - elsewhere < DEADLINE);
 }
 
 #[test]
@@ -163,11 +162,15 @@ fn heartbeats_cost_no_token() {
     let server = Server::start("--flood-rate 1 --flood-burst 1 --flood-address-rate 0");
     let mut alice = server.login("Alice");
     let start = now();
+    // If the first empty line had cost the only token, the line behind it would wait as well.
     alice.send("\nall hi");
     alice.expect("[Alice]: hi");
+    let first = now() - start;
     alice.send("\nall again");
     alice.expect("[Alice]: again");
-    assert!(now() - start >= Duration::from_secs(1), "a flood of them does");
+    let both = now() - start;
+    assert!(both >= Duration::from_secs(1), "a flood of them does");
+    assert!(first < both / 2, "{first:?} of {both:?}");
 }
 
 #[test]

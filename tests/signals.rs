@@ -74,13 +74,13 @@ fn a_terminal_that_is_closed_ends_the_server_with_a_goodbye() {
 
 #[test]
 fn a_server_that_was_stopped_reads_and_writes_before_it_judges() {
-    let server = Server::start("--login-timeout 0.5 --stall-timeout 0.5");
+    let server = Server::start("--login-timeout 2 --stall-timeout 2");
     let mut newcomer = server.connect();
     newcomer.expect(ENTER_NAME);
     server.signal(Signal::STOP);
     newcomer.send("Alice");
     // The time-out has to pass while the server is stopped.
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(2300));
     server.signal(Signal::CONT);
     assert!(newcomer.line().starts_with("[SERVER] Welcome Alice!"));
 }

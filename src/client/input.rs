@@ -108,14 +108,12 @@ fn meaning(line: &str) -> Result<Typed<'_>, Refusal> {
         ("help", Typed::Help),
         ("quit", Typed::Quit),
     ] {
-        if word.eq_ignore_ascii_case(known) {
+        if word == known {
             return Ok(typed);
         }
     }
-    match line.split_at_checked("all ".len()) {
-        Some((all, text)) if all.eq_ignore_ascii_case("all ") && !is_blank(text) => {
-            Ok(everyone(text))
-        }
+    match line.strip_prefix("all ") {
+        Some(text) if !is_blank(text) => Ok(everyone(text)),
         _ => Ok(everyone(line)),
     }
 }
@@ -270,8 +268,24 @@ mod tests {
     #[test]
     fn plain_text_goes_to_everyone() {
         for text in [
-            "hello", "list al", "quit now", "help me", " all hi", "listing", "all", "all ", "All",
-            "allegory", " @Bob hi", " /list", "שלום", "a/b", "x@y",
+            "hello",
+            "list al",
+            "quit now",
+            "help me",
+            " all hi",
+            "listing",
+            "all",
+            "all ",
+            "All",
+            "allegory",
+            " @Bob hi",
+            " /list",
+            "שלום",
+            "a/b",
+            "x@y",
+            "All right, see you",
+            "Help",
+            "QUIT",
         ] {
             assert_eq!(sent(text), format!("all {text}"));
         }
@@ -280,11 +294,10 @@ mod tests {
     #[test]
     fn the_words_of_the_protocol_work_without_a_slash() {
         assert_eq!(sent("all hi  there "), "all hi  there ");
-        assert_eq!(sent("ALL hi"), "all hi");
         assert_eq!(sent("@Bob hi"), "@Bob hi");
-        assert_eq!(sent("LiSt  "), "list");
-        assert_eq!(parse("Help "), Ok(Typed::Help));
-        assert_eq!(parse("QUIT"), Ok(Typed::Quit));
+        assert_eq!(sent("list  "), "list");
+        assert_eq!(parse("help "), Ok(Typed::Help));
+        assert_eq!(parse("quit"), Ok(Typed::Quit));
         assert_eq!(parse(""), Ok(Typed::Nothing));
     }
 

@@ -17,7 +17,11 @@ use crate::outbound::ClientId;
 
 /// A poll that returns so much later than it should, or a turn that takes so long, means that the
 /// process did not run: it was stopped (SIGSTOP, a debugger), or its machine was.
-const GAP: Duration = Duration::from_secs(1);
+pub(super) const GAP: Duration = Duration::from_secs(1);
+
+/// The most timers that are looked at in one turn: what is judged gets a last read, and a turn must
+/// not become long by it. The others stay due, so the next turn begins at once.
+const MAX_WAKES: usize = 64;
 
 impl<P: Platform> Server<P> {
     /// Begins a turn. `asked` is when the poll began, `timeout` how long it was to last at most.
@@ -54,7 +58,8 @@ impl<P: Platform> Server<P> {
     }
 
     pub(super) fn handle_deadlines(&mut self) {
-        while let Some((wake_ms, id)) = self.timers.pop(self.now) {
+        for _ in 0..MAX_WAKES {
+            let Some((wake_ms, id)) = self.timers.pop(self.now) else { break };
             if self.connection(id).is_some_and(|connection| connection.wake_ms == wake_ms) {
                 self.handle_wake(id);
             }
@@ -105,6 +110,15 @@ impl<P: Platform> Server<P> {
         let refuses = self.write(id);
         self.after_write(id);
         refuses
+    }
+
+    /// Whether a client that has read below the minimum rate for long has done so after a last
+    /// write, too: it may have made room, of which nothing was heard yet.
+    pub(super) fn is_too_slow(&mut self, id: ClientId) -> bool {
+        self.chat.outbound.handle_writable(id, self.now);
+        self.write(id);
+        self.after_write(id);
+        self.chat.outbound.is_too_slow(id, self.now)
     }
 
     fn resume_flood(&mut self, id: ClientId) {

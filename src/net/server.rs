@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 use super::accept::Acceptor;
 use super::address::Addresses;
 use super::connection::{Connection, Death, Held, Leave, Phase, Wait};
+use super::deadlines::GAP;
 use super::input::BUFFER_BEYOND_LINE;
 use super::logs;
 use super::platform::{Event, Platform, Readiness};
@@ -204,7 +205,8 @@ impl<P: Platform> Server<P> {
             self.stop.as_ref().map(|stop| stop.deadline),
         ];
         let next = deadlines.into_iter().flatten().min()?;
-        Some(next.saturating_sub(now))
+        // No longer than what counts as a gap, so that time in which the server is stopped is seen.
+        Some(next.saturating_sub(now).min(GAP))
     }
 
     fn handle_event(&mut self, event: Event) {
@@ -266,7 +268,9 @@ impl<P: Platform> Server<P> {
     fn handle_backpressure(&mut self) {
         let was_holding = self.chat.outbound.is_holding();
         for id in self.chat.outbound.handle_backpressure(self.now) {
-            self.doom(id, Death::TooSlow);
+            if self.is_too_slow(id) {
+                self.doom(id, Death::TooSlow);
+            }
         }
         if self.chat.outbound.is_holding() && !was_holding {
             self.chat.counters.holds += 1;

@@ -174,14 +174,13 @@ impl Pace {
     /// Adds up what may be appended by now.
     pub(super) fn refill(&mut self, now: Duration) {
         if self.holds {
-            let passed = now.saturating_sub(self.since).as_micros();
-            let grown = passed * u128::from(self.min_rate) / 1_000_000;
-            // What is less than a byte is not lost: the time is only taken when bytes come of it.
-            if grown > 0 {
-                let grown = i64::try_from(grown).unwrap_or(i64::MAX);
-                self.allowance = self.allowance.saturating_add(grown).min(self.burst);
-                self.since = now;
-            }
+            let passed = now.saturating_sub(self.since).as_nanos();
+            let grown = passed * u128::from(self.min_rate) / 1_000_000_000;
+            // The part of a byte that is left over counts the next time.
+            let taken = (grown * 1_000_000_000).div_ceil(u128::from(self.min_rate));
+            let grown = i64::try_from(grown).unwrap_or(i64::MAX);
+            self.allowance = self.allowance.saturating_add(grown).min(self.burst);
+            self.since += Duration::from_nanos(u64::try_from(taken).unwrap_or(u64::MAX));
         }
     }
 
@@ -291,6 +290,22 @@ mod tests {
         assert!((639 << 10..=656 << 10).contains(&said), "{said}");
         pace.lift();
         assert!(pace.allows(false) && pace.deadline().is_none());
+    }
+
+    #[test]
+    fn short_turns_lose_nothing_of_the_minimum_rate() {
+        let lag = Lag::new(1 << 20);
+        let mut pace = Pace::new(1 << 16, 1 << 20);
+        pace.decide(Duration::ZERO, &lag, true);
+        let mut said = 0;
+        for turn in 1..=33_333 {
+            pace.refill(Duration::from_micros(30 * turn));
+            while pace.allows(false) {
+                pace.spend(1);
+                said += 1;
+            }
+        }
+        assert!((65_000..=65_536).contains(&said), "{said} bytes in a second");
     }
 
     #[test]

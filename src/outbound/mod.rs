@@ -350,8 +350,8 @@ impl Outbound {
     }
 
     /// Looks at those who are behind, or fill the mailboxes: whether talkers have to wait for them.
-    /// Returns those who have read below the minimum rate for long; they are to be dropped. O(1)
-    /// unless somebody is behind.
+    /// Returns those who have read below the minimum rate for long; they are to be dropped if they
+    /// still are [too slow](Self::is_too_slow) after a last write. O(1) unless somebody is behind.
     pub fn handle_backpressure(&mut self, now: Duration) -> Vec<ClientId> {
         self.pace.refill(now);
         let is_mail_scarce = self.is_mail_scarce();
@@ -373,6 +373,11 @@ impl Outbound {
         }
         self.pace.decide(now, &self.lag, wait);
         too_slow
+    }
+
+    /// Whether a client has read below the minimum rate for long.
+    pub fn is_too_slow(&self, id: ClientId, now: Duration) -> bool {
+        self.boxes.get(id).is_some_and(|outbox| outbox.is_too_slow(now))
     }
 
     /// The server was not there to read and write until now: nobody was slow meanwhile.

@@ -30,8 +30,9 @@ pub(super) struct Outbox {
     /// Since when the socket takes nothing, in milliseconds.
     blocked_ms: u64,
     /// What a socket at the minimum rate would have taken while this one took nothing, less what it
-    /// took since; in milliseconds of that rate, when it was last blocked or written to.
-    late_ms: u32,
+    /// took since; in microseconds at that rate, when it was last blocked or written to. Nothing
+    /// once it has taken all that there was for it.
+    late_us: u32,
     closing: bool,
     /// Whether the client stands in the queue of those with something due.
     pub(super) queued: bool,
@@ -44,7 +45,7 @@ impl Outbox {
             until: 0,
             mail: None,
             blocked_ms: WRITABLE,
-            late_ms: 0,
+            late_us: 0,
             closing: false,
             queued: false,
         }
@@ -141,6 +142,9 @@ impl Outbox {
         if self.mail.as_ref().is_some_and(|mail| mail.is_empty()) {
             self.mail = None;
         }
+        if self.cursor == end && self.mail.is_none() {
+            self.late_us = 0;
+        }
     }
 
     pub(super) fn is_writable(&self) -> bool {
@@ -152,7 +156,8 @@ impl Outbox {
     }
 
     pub(super) fn unblock(&mut self, now: Duration) {
-        self.late_ms = duration_ms(self.late(now).min(TOO_LATE));
+        // No more than twice that is remembered: whoever reads again catches up with it.
+        self.late_us = micros(self.late(now).min(2 * TOO_LATE));
         self.blocked_ms = WRITABLE;
     }
 
@@ -182,13 +187,13 @@ impl Outbox {
     /// the socket took nothing counts.
     fn late(&self, now: Duration) -> Duration {
         let blocked = self.blocked_since().map_or(Duration::ZERO, |at| now.saturating_sub(at));
-        Duration::from_millis(u64::from(self.late_ms)).saturating_add(blocked)
+        Duration::from_micros(u64::from(self.late_us)).saturating_add(blocked)
     }
 
     fn note_taken(&mut self, count: usize, min_rate: u32) {
-        if self.late_ms > 0 {
-            let worth = count as u64 * 1000 / u64::from(min_rate);
-            self.late_ms = self.late_ms.saturating_sub(u32::try_from(worth).unwrap_or(u32::MAX));
+        if self.late_us > 0 {
+            let worth = count as u64 * 1_000_000 / u64::from(min_rate);
+            self.late_us = self.late_us.saturating_sub(u32::try_from(worth).unwrap_or(u32::MAX));
         }
     }
 }
@@ -197,8 +202,8 @@ fn millis(now: Duration) -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(WRITABLE - 1)
 }
 
-fn duration_ms(time: Duration) -> u32 {
-    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -245,6 +250,21 @@ mod tests {
         assert!(matches!(too_slow, Some(19_000..=20_100)), "half of it: {too_slow:?}");
         let [_, too_slow] = minute(second, 9_000);
         assert!(matches!(too_slow, Some(10_000..=18_000)), "a sip now and then: {too_slow:?}");
+    }
+
+    #[test]
+    fn who_has_read_everything_begins_anew() {
+        let mut outbox = Outbox::new();
+        outbox.follow(0);
+        outbox.block(at(0));
+        outbox.unblock(at(9_000));
+        outbox.advance(10, 20, RATE);
+        outbox.block(at(9_000));
+        assert!(outbox.is_too_slow(at(10_001)), "there is more to read");
+        outbox.unblock(at(9_001));
+        outbox.advance(10, 20, RATE);
+        outbox.block(at(3_600_000));
+        assert!(outbox.keeps_up(at(3_600_999)) && !outbox.is_too_slow(at(3_609_999)));
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Model {
 
     /// The same, typed into `hubbub chat`: what is no command there goes to everyone.
     pub(super) fn line_on_screen(&mut self, who: &str, line: &str) {
-        let word = line.trim_end_matches(' ').to_ascii_lowercase();
+        let word = line.trim_end_matches(' ');
         let is_said = line.strip_prefix("all ").is_some_and(|text| !text.trim().is_empty());
         if word == "help" {
             for line in SCREEN_HELP {
@@ -103,7 +103,7 @@ impl Model {
             self.line(who, line);
         } else if let Some(command) = line.strip_prefix('/') {
             self.line(who, command);
-        } else if is_said || ["", "list", "quit"].contains(&word.as_str()) {
+        } else if is_said || ["", "list", "quit"].contains(&word) {
             self.line(who, line);
         } else {
             self.line(who, &format!("all {line}"));
