@@ -115,7 +115,9 @@ impl Room {
         assert_eq!(step, Step::Next);
         for (id, name) in self.present.clone() {
             let reached = self.read(id).contains("]: psst");
-            let named = canonical_caseless_match_str(text, name.as_str());
+            // What people write behind a name that they address is no part of it.
+            let addressed = text.trim_end_matches([':', ',']);
+            let named = canonical_caseless_match_str(addressed, name.as_str());
             assert_eq!(reached, named, "@{text} and {name:?}");
         }
     }
