@@ -81,20 +81,31 @@ fn framed(text: &[u8]) -> Vec<Option<Vec<u8>>> {
     edited
 }
 
-/// A line, a character at a time, where a byte that belongs to none is one.
+/// A line, a character at a time, where a byte that belongs to none is one. Bytes that stand together
+/// only after something between them was erased can be a character, too.
 pub fn edited(line: &[u8]) -> Vec<u8> {
-    let (mut seen, mut rest) = (Vec::<Vec<u8>>::new(), line);
-    while let Some(&byte) = rest.first() {
-        let valid = |len: &usize| rest.get(..*len).is_some_and(|c| std::str::from_utf8(c).is_ok());
-        let len = (1..=4).find(valid).unwrap_or(1);
+    let mut seen = Vec::new();
+    for &byte in line {
         if matches!(byte, 0x08 | 0x7f) {
-            erase(&mut seen);
+            let mut characters = characters(&seen);
+            erase(&mut characters);
+            seen = characters.concat();
         } else {
-            seen.push(rest[..len].to_vec());
+            seen.push(byte);
         }
-        rest = &rest[len..];
     }
-    seen.concat()
+    seen
+}
+
+fn characters(mut rest: &[u8]) -> Vec<Vec<u8>> {
+    let mut characters = Vec::new();
+    while !rest.is_empty() {
+        let valid = |len: &usize| rest.get(..*len).is_some_and(|c| std::str::from_utf8(c).is_ok());
+        let (one, behind) = rest.split_at((1..=4).find(valid).unwrap_or(1));
+        characters.push(one.to_vec());
+        rest = behind;
+    }
+    characters
 }
 
 fn erase(seen: &mut Vec<Vec<u8>>) {
