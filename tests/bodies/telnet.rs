@@ -81,8 +81,8 @@ fn framed(text: &[u8]) -> Vec<Option<Vec<u8>>> {
     edited
 }
 
-/// A line, a character at a time, where a byte that belongs to none is one. Bytes that stand together
-/// only after something between them was erased can be a character, too.
+/// A line, a character at a time, where a byte that belongs to none is one. Bytes that stand
+/// together only after something between them was erased can be a character, too.
 pub fn edited(line: &[u8]) -> Vec<u8> {
     let mut seen = Vec::new();
     for &byte in line {
