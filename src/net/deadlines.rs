@@ -106,19 +106,22 @@ impl<P: Platform> Server<P> {
         if deadline.is_none_or(|deadline| deadline > self.now) {
             return false;
         }
-        self.chat.outbound.handle_writable(id, self.now);
-        let refuses = self.write(id);
-        self.after_write(id);
-        refuses
+        self.write_once_more(id)
     }
 
     /// Whether a client that has read below the minimum rate for long has done so after a last
     /// write, too: it may have made room, of which nothing was heard yet.
     pub(super) fn is_too_slow(&mut self, id: ClientId) -> bool {
-        self.chat.outbound.handle_writable(id, self.now);
-        self.write(id);
-        self.after_write(id);
+        self.write_once_more(id);
         self.chat.outbound.is_too_slow(id, self.now)
+    }
+
+    /// Writes although nothing was heard of room. Says whether the socket takes nothing.
+    fn write_once_more(&mut self, id: ClientId) -> bool {
+        self.chat.outbound.handle_writable(id, self.now);
+        let refuses = self.write(id);
+        self.after_write(id);
+        refuses
     }
 
     fn resume_flood(&mut self, id: ClientId) {

@@ -20,6 +20,22 @@ pub mod world;
 use std::fs;
 use std::path::Path;
 
+/// A stream and the reads that it comes in: the first bytes of `data` say how it is cut. `None`
+/// when there are none.
+fn cut(data: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
+    let (&cuts, rest) = data.split_first()?;
+    let (cuts, stream) = rest.split_at(rest.len().min(usize::from(cuts % 16)));
+    let mut reads = Vec::new();
+    let mut uncut = stream;
+    for &cut in cuts {
+        let (read, rest) = uncut.split_at(uncut.len().min(usize::from(cut)));
+        reads.push(read);
+        uncut = rest;
+    }
+    reads.push(uncut);
+    Some((reads, stream))
+}
+
 /// Runs a body over everything that its fuzzer found worth keeping.
 fn replay(target: &str, body: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);

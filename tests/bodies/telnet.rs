@@ -6,21 +6,14 @@ use std::collections::HashSet;
 use hubbub::wire::telnet::{self, MAX_SUBNEGOTIATION, Telnet};
 use hubbub::wire::{Frame, Framer};
 
+use super::cut;
+
 /// Short, so that streams of a fuzzer's size exceed it.
 const MAX_LINE: usize = 16;
 
 /// The first bytes say how the stream is cut; the rest is the stream.
 pub fn run(data: &[u8]) {
-    let Some((&cuts, rest)) = data.split_first() else { return };
-    let (cuts, stream) = rest.split_at(rest.len().min(usize::from(cuts % 16)));
-    let mut reads = Vec::new();
-    let mut uncut = stream;
-    for &cut in cuts {
-        let (read, rest) = uncut.split_at(uncut.len().min(usize::from(cut)));
-        reads.push(read);
-        uncut = rest;
-    }
-    reads.push(uncut);
+    let Some((reads, stream)) = cut(data) else { return };
     let (lines, answers) = serve(&reads);
     let mut reference = Reference::default();
     reference.push(stream);

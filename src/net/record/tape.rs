@@ -3,10 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use rustix::process::Signal;
 use tracing::info;
 
 use super::calendar::{Calendar, wall_ns};
@@ -52,9 +49,6 @@ impl Tape {
         self,
         platform: P,
     ) -> Result<(Recorder<P>, Scribe), RecordError> {
-        // A file that reaches the limit of its process (RLIMIT_FSIZE) should be an error of that
-        // file, and not the end of the chat. Nobody looks at the flag.
-        signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::new(AtomicBool::new(false)))?;
         let calendar = Calendar::of_system(self.files.is_set(), platform.now());
         let (recorder, batches) = Recorder::new(platform, calendar);
         let scribe = Scribe::start(batches, self.files, self.opened, wall_ns())?;
